@@ -1,0 +1,60 @@
+"""Generate src/farhand/wire/farhand/_pb from proto/, or with --check say whether what is committed is current.
+
+Runs under grpcio-tools 1.73.1: its output needs protobuf 6.31 or newer, 7.x included; newer generators' output
+does not load where another package pins protobuf 6.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "proto"
+TARGET = ROOT / "src" / "farhand" / "wire" / "farhand" / "_pb"
+HEADER = '"""Generated from proto/farhand/v1 by `make gen`; not to be edited."""\n'
+
+
+def generate() -> dict[str, str]:
+    """File name → text of each generated module."""
+    names = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("farhand/v1/*.proto"))
+    include = str(files("grpc_tools") / "_proto")
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["protoc", f"-I{PROTOS}", f"-I{include}", f"--python_out={folder}", f"--pyi_out={folder}", *names]
+        if protoc.main(arguments) != 0:
+            raise SystemExit("protoc failed: its messages are above")
+        made = Path(folder) / "farhand" / "v1"
+        texts = {path.name: _relative(path.read_text()) for path in sorted(made.iterdir())}
+    return {"__init__.py": HEADER, **texts}
+
+
+def _relative(text: str) -> str:
+    """The text with its sibling imports made relative, so that the modules live inside the package."""
+    return re.sub(r"^from farhand\.v1 import", "from . import", text, flags=re.MULTILINE)
+
+
+def main() -> int:
+    """Write, or compare when called with --check; the exit status says whether all is current."""
+    texts = generate()
+    if "--check" not in sys.argv[1:]:
+        TARGET.mkdir(parents=True, exist_ok=True)
+        for old in TARGET.iterdir():
+            if old.is_file() and old.name not in texts:
+                old.unlink()
+        for name, text in texts.items():
+            (TARGET / name).write_text(text)
+        return 0
+    stale = [name for name, text in texts.items() if not (TARGET / name).exists() or (TARGET / name).read_text() != text]
+    stale += [path.name for path in TARGET.glob("*.py*") if path.name not in texts]
+    if stale:
+        print(f"generated code is not current: {', '.join(stale)}; run `make gen`", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,8 @@
+"""Asks. The async client is the source; the sync one is a portal over it. Nothing here knows workers or the hub's inside."""
+
+from __future__ import annotations
+
+from farhand.client.aio import AsyncClient
+from farhand.client.sync import Client
+
+__all__ = ["AsyncClient", "Client"]

@@ -1,0 +1,369 @@
+"""The async client: everything a caller can do, on its own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Literal
+
+import msgspec
+
+from farhand.client.calls import RunCall
+from farhand.client.connection import Connection
+from farhand.client.rpc import ask
+from farhand.client.stream import Receipt, Stream
+from farhand.errors import InvalidArguments
+from farhand.model.event import Progress
+from farhand.model.handler import HandlerSpec
+from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
+from farhand.model.payload import NOTHING, Payload
+from farhand.model.worker import WorkerView
+from farhand.wire.farhand import bodies, nouns
+from farhand.wire.farhand._pb import client_pb2
+from farhand.wire.farhand.outgoing import call_extra
+from farhand.wire.values import to_payload
+
+MAP_WINDOW = 512
+"""Calls of one `map` in flight at once."""
+
+Args = Mapping[str, Any] | object | None
+
+
+class HandlerView(msgspec.Struct, frozen=True):
+    """A handler as listed: the group that serves it, how many workers do, and how many of their slots are free."""
+
+    group: str
+    handler: HandlerSpec
+    workers: int
+    slots_free: int
+
+
+class GroupInfo(msgspec.Struct, frozen=True):
+    """A group as listed. `waiting_for` is how long its oldest waiting job has waited, in seconds."""
+
+    name: str
+    workers: int
+    running: int
+    waiting: int
+    waiting_for: float
+
+
+class HubInfo(msgspec.Struct, frozen=True):
+    """A hub as it describes itself; `up_for` in seconds."""
+
+    id: str
+    version: str
+    protocol: int
+    up_for: float
+    draining: bool
+    workers: int
+    running: int
+    waiting: int
+    groups: tuple[GroupInfo, ...]
+
+
+class Calls:
+    """What a client and a session have in common: run, stream, map."""
+
+    def _connection(self) -> Connection:
+        raise AssertionError("each caller knows its connection")
+
+    def _extra(self, group: str, priority: int, labels: Mapping[str, str] | None) -> client_pb2.CallExtra | None:
+        return call_extra(group, priority, labels, "")
+
+    async def run(
+        self,
+        handler: str,
+        args: Args = None,
+        *,
+        group: str = "default",
+        timeout: float | None = RUN_TIMEOUT,
+        priority: int = 0,
+        labels: Mapping[str, str] | None = None,
+        returns: Any = None,
+    ) -> Any:
+        """Run a handler and wait for its result; of one that streams, the list of its chunks.
+
+        Args:
+            handler: its name.
+            args: its arguments by name: a mapping, or a dataclass, Struct or pydantic model.
+            group: the workers to ask.
+            timeout: seconds until the job is given up, 30 by default; None for never.
+            priority: higher goes first where jobs wait.
+            labels: what the worker must have.
+            returns: a type the result is converted to; by default it is plain Python data.
+
+        Raises:
+            FarhandError: one of its classes says what went wrong.
+        """
+        connection = self._connection()
+        if connection.crowded:
+            await connection.room()
+        call = connection.run(handler, arguments(args), timeout, self._extra(group, priority, labels))
+        try:
+            result = await call.future
+        except asyncio.CancelledError:
+            connection.forget(call)
+            raise
+        return result if returns is None else _convert(result, returns)
+
+    def stream(
+        self,
+        handler: str,
+        args: Args = None,
+        *,
+        group: str = "default",
+        timeout: float | None = STREAM_TIMEOUT,
+        priority: int = 0,
+        labels: Mapping[str, str] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+        console: Callable[[str], object] | None = None,
+    ) -> Stream:
+        """Run a handler and iterate its chunks as they come. Leaving the loop cancels the job.
+
+        `timeout` is 300 s by default. `progress` and `console` are called with what the handler reports and prints.
+        The others are as for `run`.
+        """
+        connection = self._connection()
+        call = connection.stream(handler, arguments(args), timeout, self._extra(group, priority, labels))
+        return Stream(connection, call, progress, console)
+
+    async def map(
+        self,
+        handler: str,
+        args: Iterable[Args] | AsyncIterable[Args],
+        *,
+        group: str = "default",
+        timeout: float | None = RUN_TIMEOUT,
+        priority: int = 0,
+        labels: Mapping[str, str] | None = None,
+        window: int = MAP_WINDOW,
+        return_exceptions: bool = False,
+    ) -> AsyncIterator[Any]:
+        """Run a handler once for each of `args` and give the results in their order.
+
+        At most `window` calls are in flight. The first error ends it, unless `return_exceptions`, which gives errors
+        in the results' places. Leaving the loop cancels what is in flight. `timeout` is each call's own.
+        """
+        connection = self._connection()
+        waiting: deque[RunCall] = deque()
+        try:
+            async for one in _each(args):
+                if connection.crowded:
+                    await connection.room()
+                extra = self._extra(group, priority, labels)
+                waiting.append(connection.run(handler, arguments(one), timeout, extra))
+                if len(waiting) >= window:
+                    yield await _take(waiting[0], return_exceptions)
+                    waiting.popleft()
+            while waiting:
+                yield await _take(waiting[0], return_exceptions)
+                waiting.popleft()
+        finally:
+            for call in waiting:
+                connection.forget(call)
+                if call.future.done() and not call.future.cancelled():
+                    call.future.exception()
+
+
+class Session(Calls):
+    """Calls pinned to one worker, where `ctx.session` keeps their state. `id` is its id."""
+
+    def __init__(self, client: AsyncClient, id: str) -> None:
+        self._client = client
+        self.id = id
+
+    def _connection(self) -> Connection:
+        return self._client._connection()
+
+    def _extra(self, group: str, priority: int, labels: Mapping[str, str] | None) -> client_pb2.CallExtra | None:
+        return call_extra("", priority, labels, self.id)
+
+    async def close(self) -> None:
+        """Drop its state on the worker."""
+        request = client_pb2.CloseSessionRequest(session_id=self.id)
+        await ask(self._connection().channel, "CloseSession", request, client_pb2.CloseSessionResponse)
+
+
+class _Opening:
+    """``async with client.session(…) as s`` or ``s = await client.session(…)``."""
+
+    def __init__(self, client: AsyncClient, request: client_pb2.OpenSessionRequest) -> None:
+        self._client = client
+        self._request = request
+        self._session: Session | None = None
+
+    def __await__(self) -> Any:
+        return self._open().__await__()
+
+    async def _open(self) -> Session:
+        answer = await self._client._ask("OpenSession", self._request, client_pb2.OpenSessionResponse)
+        return Session(self._client, answer.session_id)
+
+    async def __aenter__(self) -> Session:
+        self._session = await self._open()
+        return self._session
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class AsyncClient(Calls):
+    """A client of the hub at `address` (HOST:PORT). It dials when first used; one connection carries all calls.
+
+    Use it on one event loop, with ``async with`` or `close`. `connect_timeout` is how many seconds a call waits for a
+    hub that isn't there, before it fails with `Unavailable`.
+    """
+
+    def __init__(
+        self, address: str = "localhost:50051", *, api_key: str | None = None, connect_timeout: float = 10.0
+    ) -> None:
+        self.address = address
+        self._api_key = api_key
+        self._connect_timeout = connect_timeout
+        self._current: Connection | None = None
+
+    def session(
+        self,
+        *,
+        group: str = "default",
+        on_loss: Literal["fail", "move"] = "fail",
+        ttl: float = SESSION_TTL,
+        labels: Mapping[str, str] | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> _Opening:
+        """Open a session: its calls go to one worker of `group`, with state there.
+
+        Args:
+            on_loss: when that worker is lost, "fail" its next call with `SessionLost`, or "move" to another worker,
+                where the app's restore hook runs.
+            ttl: seconds without a call after which it closes by itself.
+            labels: what the worker must have.
+            data: what `ctx.session` starts from.
+        """
+        request = client_pb2.OpenSessionRequest(group=group, ttl=ttl, on_loss=on_loss, labels=dict(labels or {}))
+        if data is not None:
+            request.data.CopyFrom(bodies.payload_message(arguments(data)))
+        return _Opening(self, request)
+
+    async def workers(self, group: str = "") -> list[WorkerView]:
+        """The connected workers, of one group or of all."""
+        request = client_pb2.ListWorkersRequest(group=group)
+        answer = await self._ask("ListWorkers", request, client_pb2.ListWorkersResponse)
+        return [nouns.worker_view(view) for view in answer.workers]
+
+    async def handlers(self, group: str = "") -> list[HandlerView]:
+        """The handlers that connected workers serve, with their JSON Schemas."""
+        request = client_pb2.ListHandlersRequest(group=group)
+        answer = await self._ask("ListHandlers", request, client_pb2.ListHandlersResponse)
+        return [
+            HandlerView(view.group, nouns.handler_spec(view.handler), view.workers, view.slots_free)
+            for view in answer.handlers
+        ]
+
+    async def hub(self) -> HubInfo:
+        """What the hub says of itself."""
+        hub = await self._ask("GetHub", client_pb2.GetHubRequest(), client_pb2.GetHubResponse)
+        groups = tuple(
+            GroupInfo(one.group, one.workers, one.running, one.waiting, one.waiting_for) for one in hub.groups
+        )
+        return HubInfo(
+            hub.hub_id,
+            hub.version,
+            hub.protocol,
+            hub.up_for,
+            hub.draining,
+            hub.workers,
+            hub.running,
+            hub.waiting,
+            groups,
+        )
+
+    async def cancel(self, job_id: str) -> Receipt:
+        """Cancel a job by its id and wait for the receipt.
+
+        Raises:
+            JobNotFound: it isn't unfinished on this hub.
+        """
+        request = client_pb2.CancelRequest(job_id=job_id)
+        answer = await self._ask("Cancel", request, client_pb2.CancelResponse, timeout=20.0)
+        return Receipt(answer.outcome, answer.message)
+
+    async def close(self) -> None:
+        """Say goodbye. Calls in flight fail."""
+        if self._current is not None:
+            await self._current.close()
+            self._current = None
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _connection(self) -> Connection:
+        if self._current is None:
+            self._current = Connection(self.address, self._api_key, self._connect_timeout)
+        return self._current
+
+    async def _ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any:
+        return await ask(self._connection().channel, method, request, answer, timeout or self._connect_timeout)
+
+
+def arguments(args: Args) -> Payload:
+    """Arguments as a payload.
+
+    Raises:
+        InvalidArguments: they are no mapping, or hold what can't be sent.
+        TooLarge: they take more than 1 MiB.
+    """
+    if not args and (args is None or isinstance(args, dict)):
+        return NOTHING
+    if not isinstance(args, dict):
+        args = _plain(args)
+    return to_payload(args, what="the argument object")
+
+
+def _plain(args: Any) -> Any:
+    if isinstance(args, Mapping):
+        return dict(args)
+    dump = getattr(args, "model_dump", None)
+    plain = dump() if callable(dump) else msgspec.to_builtins(args, builtin_types=(bytes,))
+    if not isinstance(plain, dict):
+        raise InvalidArguments(f"arguments go by name, as in {{'a': 1}}, not as {type(args).__name__}")
+    return plain
+
+
+def _convert(result: Any, returns: Any) -> Any:
+    validate = getattr(returns, "model_validate", None)
+    if callable(validate):
+        return validate(result)
+    try:
+        return msgspec.convert(result, returns, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidArguments(f"the result doesn't fit {returns!r}: {error}") from None
+
+
+async def _take(call: RunCall, return_exceptions: bool) -> Any:
+    try:
+        return await call.future
+    except Exception as error:
+        if return_exceptions:
+            return error
+        raise
+
+
+async def _each(args: Iterable[Args] | AsyncIterable[Args]) -> AsyncIterator[Args]:
+    if isinstance(args, AsyncIterable):
+        async for one in args:
+            yield one
+    else:
+        for one in args:
+            yield one

@@ -1,0 +1,42 @@
+"""Order and credit of a job's chunks: none missing, none twice, and never more on the way than its reader allows."""
+
+from __future__ import annotations
+
+from farhand.errors import ProtocolViolation
+from farhand.model.limits import CHUNK_OVERHEAD, PAYLOAD_LIMIT
+
+
+class Stream:
+    """What has passed of one job's chunks."""
+
+    __slots__ = ("chunks", "credit")
+
+    def __init__(self, window: int) -> None:
+        self.chunks = 0
+        self.credit = window
+
+    def take(self, number: int, size: int) -> None:
+        """The chunk with this number, of `size` bytes, has come.
+
+        Raises:
+            ProtocolViolation: it is not the next one, or the worker had no credit left to send it.
+        """
+        if number != self.chunks + 1:
+            raise ProtocolViolation(f"chunk {number} came where {self.chunks + 1} was due")
+        if self.credit <= -(PAYLOAD_LIMIT + CHUNK_OVERHEAD):
+            raise ProtocolViolation("chunks came faster than their reader allows")
+        self.chunks = number
+        self.credit -= size + CHUNK_OVERHEAD
+
+    def grant(self, amount: int) -> None:
+        """The reader takes this many more bytes."""
+        self.credit += amount
+
+    def end(self, chunks: int) -> None:
+        """The worker says it is over, after so many chunks.
+
+        Raises:
+            ProtocolViolation: some of them never came, so that a cut-off stream can't look like a success.
+        """
+        if chunks != self.chunks:
+            raise ProtocolViolation(f"the stream ended after {chunks} chunks, of which {self.chunks} came")

@@ -1,0 +1,1 @@
+"""This machine's own threads and processes."""

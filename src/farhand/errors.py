@@ -1,0 +1,212 @@
+"""The one tree of errors a caller can meet.
+
+Each class has a stable `code` (the reason on every wire), says what to do, and maps once to a gRPC status and once
+to an HTTP status. Fronts and clients translate with `from_code` and the class attributes; nobody else maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class FarhandError(Exception):
+    """Anything farhand reports to a caller.
+
+    Attributes:
+        code: stable reason, the same on every wire, e.g. ``"HANDLER_NOT_FOUND"``.
+        retryable: whether sending the same request again is safe and may succeed.
+        details: further facts, JSON-compatible.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    grpc_status: ClassVar[str] = "INTERNAL"
+    http_status: ClassVar[int] = 500
+    retryable: bool = False
+
+    def __init__(self, message: str = "", /, *, retryable: bool | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = details
+        if retryable is not None:
+            self.retryable = retryable
+
+    def __str__(self) -> str:
+        return self.message or self.code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (from_code, (self.code, self.message, self.details, self.retryable))
+
+
+class InvalidArguments(FarhandError):
+    """The arguments don't fit the handler. `details["problems"]` lists each wrong field with its path."""
+
+    code = "INVALID_ARGUMENTS"
+    grpc_status = "INVALID_ARGUMENT"
+    http_status = 400
+
+
+class HandlerNotFound(FarhandError):
+    """No worker of the group serves a handler of this name. `details["similar"]` names near matches."""
+
+    code = "HANDLER_NOT_FOUND"
+    grpc_status = "NOT_FOUND"
+    http_status = 404
+
+
+class JobNotFound(FarhandError):
+    """No such job, or it ended and its log is no longer kept."""
+
+    code = "JOB_NOT_FOUND"
+    grpc_status = "NOT_FOUND"
+    http_status = 404
+
+
+class HandlerFailed(FarhandError):
+    """The handler raised. `type`, `message` and `traceback` are the remote exception's, as text."""
+
+    code = "HANDLER_FAILED"
+    grpc_status = "UNKNOWN"
+    http_status = 500
+
+    @property
+    def type(self) -> str:
+        """The remote exception's class name, e.g. ``"ZeroDivisionError"``."""
+        return str(self.details.get("type", ""))
+
+    @property
+    def traceback(self) -> str:
+        """The remote traceback as text; empty when the worker keeps it to itself."""
+        return str(self.details.get("traceback", ""))
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.type else super().__str__()
+
+
+class DeadlineExceeded(FarhandError):
+    """The timeout passed. `details["dispatched"]` says whether a worker had the job; when not, retrying is safe."""
+
+    code = "DEADLINE_EXCEEDED"
+    grpc_status = "DEADLINE_EXCEEDED"
+    http_status = 504
+
+
+class Cancelled(FarhandError):
+    """The job was cancelled. `details["receipt"]` says what became of the handler."""
+
+    code = "CANCELLED"
+    grpc_status = "CANCELLED"
+    http_status = 409
+
+
+class NeverDispatched(FarhandError):
+    """The call was lost before any worker had it. It did not run: retry it."""
+
+    code = "NEVER_DISPATCHED"
+    grpc_status = "UNAVAILABLE"
+    http_status = 503
+    retryable = True
+
+
+class OutcomeUnknown(FarhandError):
+    """The worker or the connection was lost while the call ran: it may or may not have happened. Check before retrying."""
+
+    code = "OUTCOME_UNKNOWN"
+    grpc_status = "ABORTED"
+    http_status = 502
+
+
+class SessionLost(FarhandError):
+    """The session's worker is gone, and its state with it. Open a new session, or use ``on_loss="move"``."""
+
+    code = "SESSION_LOST"
+    grpc_status = "FAILED_PRECONDITION"
+    http_status = 410
+
+
+class Overloaded(FarhandError):
+    """A bounded queue is full. Wait `retry_after` seconds, then retry."""
+
+    code = "OVERLOADED"
+    grpc_status = "RESOURCE_EXHAUSTED"
+    http_status = 429
+    retryable = True
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds to wait before a retry is worth it."""
+        return float(self.details.get("retry_after", 1.0))
+
+
+class TooLarge(FarhandError):
+    """A payload is over the limit named in the message and in `details["limit"]` (bytes)."""
+
+    code = "TOO_LARGE"
+    grpc_status = "OUT_OF_RANGE"
+    http_status = 413
+
+
+class Unavailable(FarhandError):
+    """The hub can't be reached, or refuses new work because it is stopping. Nothing was accepted: retry later."""
+
+    code = "UNAVAILABLE"
+    grpc_status = "UNAVAILABLE"
+    http_status = 503
+    retryable = True
+
+
+class PermissionDenied(FarhandError):
+    """This caller may not do that."""
+
+    code = "PERMISSION_DENIED"
+    grpc_status = "PERMISSION_DENIED"
+    http_status = 403
+
+
+class ProtocolViolation(FarhandError):
+    """The peer sent what the protocol doesn't allow here; its connection is closed, others go on."""
+
+    code = "PROTOCOL_VIOLATION"
+    grpc_status = "INVALID_ARGUMENT"
+    http_status = 400
+
+
+class Replaced(FarhandError):
+    """A newer worker registered under the same id; this one must stop or choose another id."""
+
+    code = "REPLACED"
+    grpc_status = "ALREADY_EXISTS"
+    http_status = 409
+
+
+BY_CODE: Mapping[str, type[FarhandError]] = {
+    cls.code: cls
+    for cls in (
+        FarhandError,
+        InvalidArguments,
+        HandlerNotFound,
+        JobNotFound,
+        HandlerFailed,
+        DeadlineExceeded,
+        Cancelled,
+        NeverDispatched,
+        OutcomeUnknown,
+        SessionLost,
+        Overloaded,
+        TooLarge,
+        Unavailable,
+        PermissionDenied,
+        ProtocolViolation,
+        Replaced,
+    )
+}
+
+
+def from_code(code: str, message: str, details: Mapping[str, Any], retryable: bool | None = None) -> FarhandError:
+    """The error of this `code`; an unknown code (a newer peer) becomes a plain `FarhandError` that keeps it."""
+    cls = BY_CODE.get(code)
+    error = (cls or FarhandError)(message, retryable=retryable)
+    error.details = dict(details)
+    if cls is None:
+        error.details.setdefault("code", code)
+    return error

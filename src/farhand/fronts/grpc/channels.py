@@ -1,0 +1,154 @@
+"""The door for clients that multiplex: frames of `ClientService.Channel` ↔ the hub's verbs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from farhand.core import events as on
+from farhand.core.link import Says, check_protocol
+from farhand.errors import FarhandError, JobNotFound, Overloaded, ProtocolViolation, TooLarge
+from farhand.fronts.grpc.conversation import Conversation
+from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.registry import Registry
+from farhand.hub.service import Hub
+from farhand.model.event import Event, Kind
+from farhand.model.job import NO_LABELS
+from farhand.model.limits import PAYLOAD_LIMIT
+from farhand.model.payload import Payload
+from farhand.wire.farhand import bodies, incoming
+from farhand.wire.farhand._pb import client_pb2
+from farhand.wire.farhand.outgoing import ToClient
+
+CALLS_LIMIT = 10_000
+"""Unfinished calls one channel may have."""
+
+CHATTER_LIMIT = 4 * 1024 * 1024
+"""Progress and console events are dropped for a client that lets this many bytes wait."""
+
+
+class ChannelDoor:
+    """One client's channel: the sink of all its calls, tagged by their numbers."""
+
+    def __init__(self, hub: Hub, context: Context, version: str) -> None:
+        self._hub = hub
+        self._version = version
+        self._buffer = ToClient()
+        self._jobs: dict[int, str] = {}
+        self._last = 0
+        self.conversation = Conversation(context, self._buffer, hub.now)
+
+    def deliver(self, tag: int, event: Event, number: int) -> None:
+        """Queue an event of the call numbered `tag`."""
+        kind = event.kind
+        if kind == Kind.PROGRESS or kind == Kind.CONSOLE:
+            if self._buffer.waiting < CHATTER_LIMIT:
+                self._buffer.mergeable(tag, event)
+        else:
+            body, media = bodies.body_of(event)
+            self._buffer.event(tag, kind, body, media, number)
+            if kind >= Kind.SUCCEEDED:
+                self._jobs.pop(tag, None)
+        self.conversation.wake()
+
+    async def run(self) -> None:
+        """Serve the client until either end is done; what it leaves unfinished is cancelled.
+
+        Raises:
+            FarhandError: why it was cut off.
+        """
+        try:
+            await self.conversation.run(self._on_frame)
+        finally:
+            for job in list(self._jobs.values()):
+                self._hub.abandon(job)
+            self._hub.settle()
+
+    def _on_frame(self, data: bytes) -> Says:
+        frame = incoming.parse(client_pb2.ClientFrame, data)
+        says = incoming.client_says(frame)
+        if says & Says.HELLO:
+            check_protocol(frame.protocol)
+        self.conversation.link.received(says, self._hub.now())
+        if says & Says.HELLO:
+            self._buffer.welcome(self._hub.id, self._version)
+            self.conversation.wake()
+        if says & Says.WORK:
+            self._on_calls(frame.calls)
+            self._on_requests(frame)
+            self._hub.settle()
+        return says
+
+    def _on_calls(self, message: client_pb2.Calls) -> None:
+        submit, jobs = self._hub.submit, self._jobs
+        for number, handler, args, media, timeout_ms, window, events, extra in incoming.calls(message):
+            if number <= self._last:
+                raise ProtocolViolation(f"call number {number} was used before on this channel")
+            self._last = number
+            jobs[number] = ""
+            try:
+                self._check(args)
+                payload = Payload(args, media)
+                timeout = timeout_ms / 1000 if timeout_ms else None
+                if extra is None:
+                    job = submit(self, number, handler, payload, timeout=timeout, window=window, events=events)
+                else:
+                    job = submit(
+                        self,
+                        number,
+                        handler,
+                        payload,
+                        timeout=timeout,
+                        group=extra.group,
+                        priority=extra.priority,
+                        labels=extra.labels or NO_LABELS,
+                        session=extra.session,
+                        window=window,
+                        events=events,
+                    )
+            except FarhandError as error:
+                self.deliver(number, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+            else:
+                if number in jobs:
+                    jobs[number] = job
+
+    def _check(self, args: bytes) -> None:
+        if len(args) > PAYLOAD_LIMIT:
+            raise TooLarge(
+                f"the arguments take {len(args):,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB)", limit=PAYLOAD_LIMIT
+            )
+        if len(self._jobs) > CALLS_LIMIT:
+            raise Overloaded(f"this client has {CALLS_LIMIT:,} unfinished calls: wait for some", retry_after=0.5)
+
+    def _on_requests(self, frame: client_pb2.ClientFrame) -> None:
+        credit = frame.credit
+        if len(credit.call) != len(credit.bytes):
+            raise ProtocolViolation("the columns of a credit frame differ in length")
+        for number, amount in zip(credit.call, credit.bytes, strict=True):
+            if number in self._jobs:
+                self._hub.tell(on.Granted(self._jobs[number], amount))
+        for number in frame.cancel:
+            job = self._jobs.get(number)
+            if job is None:
+                continue
+            try:
+                self._hub.cancel(job)
+            except JobNotFound:
+                continue
+
+
+class ChannelService:
+    """`ClientService.Channel`."""
+
+    def __init__(self, hub: Hub, registry: Registry, version: str) -> None:
+        self._hub = hub
+        self._registry = registry
+        self._version = version
+
+    async def channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """Channel: one client's stream, for as long as it lasts."""
+        door = ChannelDoor(self._hub, context, self._version)
+        self._registry.add(door.conversation, worker=False)
+        try:
+            await door.run()
+        finally:
+            self._registry.remove(door.conversation)

@@ -1,0 +1,102 @@
+"""One wrapper owns every RPC: errors become `google.rpc.Status`, and a cancelled RPC is always let go.
+
+A handler that swallows `CancelledError` leaks memory in grpc.aio (grpc#43360), so none may catch it on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import msgspec
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_status.rpc_status import to_status
+
+from farhand.errors import FarhandError, Overloaded
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+DOMAIN = "farhand"
+DETAILS_LIMIT = 6 * 1024
+"""Details ride in HTTP/2 trailers, which peers bound to 8 or 16 KiB by default; longer ones are shortened."""
+
+_log = structlog.get_logger("farhand.grpc")
+
+
+def status_of(error: FarhandError) -> Status:
+    """The error as `google.rpc.Status`: an ErrorInfo with its code, and a RetryInfo where a retry makes sense."""
+    code = getattr(grpc.StatusCode, error.grpc_status).value[0]
+    details = msgspec.json.encode(error.details, enc_hook=str)
+    if len(details) > DETAILS_LIMIT:
+        details = msgspec.json.encode(_shorten(error.details), enc_hook=str)
+    info = ErrorInfo(
+        reason=error.code,
+        domain=DOMAIN,
+        metadata={"details": details.decode(), "retryable": "true" if error.retryable else "false"},
+    )
+    status = Status(code=code, message=error.message[:1024], details=[_packed(info)])
+    if isinstance(error, Overloaded):
+        retry = RetryInfo()
+        retry.retry_delay.FromMilliseconds(int(error.retry_after * 1000))
+        status.details.append(_packed(retry))
+    return status
+
+
+def _shorten(details: dict[str, Any]) -> dict[str, Any]:
+    """The details with long texts cut to their ends, where a traceback says most."""
+    short = {key: f"… {value[-2000:]}" if isinstance(value, str) and len(value) > 2000 else value for key, value in details.items()}
+    return short if len(msgspec.json.encode(short, enc_hook=str)) <= DETAILS_LIMIT else {"omitted": "too large"}
+
+
+def _packed(message: Any) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed
+
+
+async def refuse(context: Context, error: FarhandError) -> NoReturn:
+    """End the RPC with this error."""
+    await context.abort_with_status(to_status(status_of(error)))
+    raise AssertionError("abort_with_status always raises")
+
+
+def guarded(
+    method: Callable[[Request, Context], Awaitable[Response]],
+) -> Callable[[Request, Context], Awaitable[Response]]:
+    """The RPC method with its errors mapped."""
+
+    async def call(request: Request, context: Context) -> Response:
+        try:
+            return await method(request, context)
+        except FarhandError as error:
+            await refuse(context, error)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            _log.exception("an RPC failed in the hub", method=getattr(method, "__name__", "?"))
+            await refuse(context, FarhandError(f"internal error: {type(error).__name__}; the hub's log has more"))
+
+    return call
+
+
+def guarded_stream(
+    method: Callable[[Request, Context], AsyncGenerator[Response, None]],
+) -> Callable[[Request, Context], AsyncIterator[Response]]:
+    """As `guarded`, for a method that streams its answers."""
+
+    async def call(request: Request, context: Context) -> AsyncIterator[Response]:
+        async with aclosing(method(request, context)) as answers:
+            try:
+                async for answer in answers:
+                    yield answer
+            except FarhandError as error:
+                await refuse(context, error)
+
+    return call

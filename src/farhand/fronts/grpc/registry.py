@@ -1,0 +1,63 @@
+"""The open conversations of a hub's native door, and the one chore that looks after all of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from farhand.errors import Unavailable
+from farhand.fronts.grpc.conversation import Conversation
+from farhand.hub.service import Hub
+
+CHORE_EVERY = 1.0
+
+
+class Registry:
+    """Sends heartbeats where they are due, and cuts off clients that have fallen silent.
+
+    Workers' silence is the machine's to judge (`core.presence`).
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._clients: set[Conversation] = set()
+        self._workers: set[Conversation] = set()
+
+    def add(self, conversation: Conversation, *, worker: bool) -> None:
+        """A conversation began."""
+        (self._workers if worker else self._clients).add(conversation)
+
+    def remove(self, conversation: Conversation) -> None:
+        """It is over."""
+        self._workers.discard(conversation)
+        self._clients.discard(conversation)
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return len(self._workers) + len(self._clients)
+
+    def tell_draining(self) -> None:
+        """Let every peer know that the hub is stopping."""
+        for conversation in [*self._workers, *self._clients]:
+            if conversation.link.is_open:
+                conversation.buffer.draining()
+                conversation.wake()
+
+    def close_all(self) -> None:
+        """Say goodbye to every peer."""
+        for conversation in [*self._workers, *self._clients]:
+            conversation.close(message="the hub has stopped")
+
+    async def chore(self) -> None:
+        """Run until cancelled."""
+        while True:
+            await asyncio.sleep(CHORE_EVERY)
+            now = self._hub.now()
+            for conversation in [*self._workers, *self._clients]:
+                link = conversation.link
+                if link.is_open and link.heartbeat_due(now) < CHORE_EVERY:
+                    conversation.buffer.heartbeat()
+                    conversation.wake()
+            for conversation in list(self._clients):
+                if conversation.link.is_silent(now):
+                    conversation.cut(Unavailable(f"silent for {conversation.link.silent_for(now):.0f} s"))

@@ -1,0 +1,150 @@
+"""The gRPC server of a hub: its options, its services, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from importlib.metadata import version as package_version
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from farhand.errors import PermissionDenied, Unavailable
+from farhand.fronts.grpc.calls import CallService
+from farhand.fronts.grpc.channels import ChannelService
+from farhand.fronts.grpc.guard import guarded, guarded_stream
+from farhand.fronts.grpc.registry import Registry
+from farhand.fronts.grpc.workers import WorkerService
+from farhand.hub.service import Hub
+from farhand.model.limits import MESSAGE_LIMIT
+from farhand.wire.farhand._pb import client_pb2
+
+WORKER_SERVICE = "farhand.v1.WorkerService"
+CLIENT_SERVICE = "farhand.v1.ClientService"
+
+OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", MESSAGE_LIMIT),
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.so_reuseport", 0),
+]
+
+
+def check_loopback(address: str) -> tuple[str, int]:
+    """The host and port of ``HOST:PORT``, if the host is this machine's own.
+
+    Raises:
+        PermissionDenied: it is reachable from elsewhere, and nothing here asks callers who they are yet.
+        ValueError: it isn't an address.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{address!r} is not HOST:PORT, e.g. 127.0.0.1:50051")
+    bare = host.strip("[]")
+    try:
+        local = bare == "localhost" or ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise PermissionDenied(
+            f"the hub listens on loopback only (127.0.0.1, ::1, localhost), not on {host}: there are no API keys yet, "
+            "so anyone who reached it could run your handlers. To reach it from elsewhere, use an SSH tunnel"
+        )
+    return host, int(port)
+
+
+class Server:
+    """A hub's native door. `address` is set once it has started."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._version = package_version("farhand")
+        self._registry = Registry(hub)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._chore: asyncio.Task[None] | None = None
+        self.address = ""
+        self._log = structlog.get_logger("farhand.grpc")
+
+    async def start(self, address: str) -> str:
+        """Listen on ``HOST:PORT`` (port 0: a free one); the address it has.
+
+        Raises:
+            PermissionDenied: the host is not loopback.
+            Unavailable: the address is taken.
+        """
+        host, port = check_loopback(address)
+        self._server.add_generic_rpc_handlers((self._worker_methods(), self._client_methods()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (WORKER_SERVICE, CLIENT_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        try:
+            bound = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise Unavailable(f"can't listen on {host}:{port}: another program has the port, or it isn't allowed") from error
+        await self._server.start()
+        for name in ("", WORKER_SERVICE, CLIENT_SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._chore = asyncio.ensure_future(self._registry.chore())
+        self.address = f"{host}:{bound}"
+        return self.address
+
+    async def drain(self, grace: float) -> bool:
+        """Refuse new work, tell the peers, wait for what runs up to `grace` seconds; whether all of it finished."""
+        await self._health.enter_graceful_shutdown()
+        self._registry.tell_draining()
+        return await self._hub.drain(grace)
+
+    async def stop(self) -> None:
+        """Tell callers whose jobs are left, say goodbye to every peer, and close."""
+        self._hub.stop()
+        self._registry.close_all()
+        async with asyncio.timeout(3):
+            while self._registry.open:
+                await asyncio.sleep(0.01)
+        if self._chore is not None:
+            self._chore.cancel()
+        await self._server.stop(0.5)
+
+    def _worker_methods(self) -> grpc.GenericRpcHandler:
+        workers = WorkerService(self._hub, self._registry, self._version)
+        return grpc.method_handlers_generic_handler(
+            WORKER_SERVICE, {"Connect": grpc.stream_stream_rpc_method_handler(guarded(workers.connect))}
+        )
+
+    def _client_methods(self) -> grpc.GenericRpcHandler:
+        calls = CallService(self._hub, self._version)
+        channels = ChannelService(self._hub, self._registry, self._version)
+        methods = {
+            "Run": _unary(guarded(calls.run), client_pb2.RunRequest),
+            "Stream": grpc.unary_stream_rpc_method_handler(
+                guarded_stream(calls.stream), client_pb2.RunRequest.FromString, client_pb2.JobEvent.SerializeToString
+            ),
+            "Cancel": _unary(guarded(calls.cancel), client_pb2.CancelRequest),
+            "Channel": grpc.stream_stream_rpc_method_handler(guarded(channels.channel)),
+            "OpenSession": _unary(guarded(calls.open_session), client_pb2.OpenSessionRequest),
+            "CloseSession": _unary(guarded(calls.close_session), client_pb2.CloseSessionRequest),
+            "ListWorkers": _unary(guarded(calls.list_workers), client_pb2.ListWorkersRequest),
+            "ListHandlers": _unary(guarded(calls.list_handlers), client_pb2.ListHandlersRequest),
+            "GetHub": _unary(guarded(calls.get_hub), client_pb2.GetHubRequest),
+        }
+        return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
+
+
+def _unary(method: Callable[..., Any], request: Any) -> Any:
+    return grpc.unary_unary_rpc_method_handler(method, request.FromString, _serialize)
+
+
+def _serialize(message: Any) -> bytes:
+    data: bytes = message.SerializeToString()
+    return data

@@ -1,0 +1,144 @@
+"""The door for workers: frames of `WorkerService.Connect` ↔ the hub's verbs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from farhand.core import events as on
+from farhand.core.link import Says, check_protocol
+from farhand.errors import InvalidArguments, ProtocolViolation
+from farhand.fronts.grpc.conversation import Conversation
+from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.registry import Registry
+from farhand.hub.service import Hub
+from farhand.model.event import Event, Kind
+from farhand.model.job import Job
+from farhand.model.limits import PAYLOAD_LIMIT
+from farhand.model.payload import Payload
+from farhand.wire.farhand import bodies, incoming, nouns
+from farhand.wire.farhand._pb import worker_pb2
+from farhand.wire.farhand.outgoing import ToWorker
+
+_SUCCEEDED, _STARTED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.STARTED), int(Kind.CHUNK)
+
+
+class WorkerDoor:
+    """One connected worker: the hub's `WorkerPort` on one side, its frames on the other."""
+
+    def __init__(self, hub: Hub, context: Context, version: str) -> None:
+        self._hub = hub
+        self._version = version
+        self._buffer = ToWorker()
+        self._number: int | None = None
+        self.conversation = Conversation(context, self._buffer, hub.now)
+
+    # -- WorkerPort --------------------------------------------------------------------------------------------------
+
+    def assign(self, job: Job, session_data: Payload, moved: bool) -> None:
+        """Queue an assignment; the time left is worked out now, at the hub's end of the link."""
+        left = 0 if job.deadline is None else max(1, int((job.deadline - self._hub.now()) * 1000))
+        self._buffer.assign(job, left, session_data, moved)
+        self.conversation.wake()
+
+    def cancel(self, job: str, reason: str) -> None:
+        """Queue a cancel."""
+        self._buffer.cancel(job, reason)
+        self.conversation.wake()
+
+    def credit(self, job: str, amount: int) -> None:
+        """Queue a credit."""
+        self._buffer.credit(job, amount)
+        self.conversation.wake()
+
+    def drop_session(self, session: str) -> None:
+        """Queue a session's end."""
+        self._buffer.close_session(session)
+        self.conversation.wake()
+
+    def close(self, code: str, message: str) -> None:
+        """Say goodbye and close; the hub has forgotten this worker already."""
+        self._number = None
+        self.conversation.close(code, message)
+
+    # -- frames ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the worker until either end is done.
+
+        Raises:
+            FarhandError: why it was cut off.
+        """
+        clean = False
+        try:
+            clean = await self.conversation.run(self._on_frame)
+        finally:
+            if self._number is not None:
+                self._hub.leave(self._number, clean=clean)
+
+    def _on_frame(self, data: bytes) -> Says:
+        frame = incoming.parse(worker_pb2.WorkerFrame, data)
+        says = incoming.worker_says(frame)
+        if says & Says.HELLO:
+            check_protocol(frame.hello.protocol)
+        link = self.conversation.link
+        link.received(says, self._hub.now())
+        if says & Says.HELLO:
+            self._welcome(frame.hello)
+        number = self._number
+        if number is not None:
+            self._hub.tell(on.WorkerHeard(number))
+            if says & Says.DRAINING:
+                self._hub.tell(on.WorkerDraining(number))
+            if says & Says.WORK:
+                for job in frame.rejected:
+                    self._hub.tell(on.JobRejected(number, job))
+                self._on_events(number, frame)
+            self._hub.settle()
+        return says
+
+    def _welcome(self, hello: worker_pb2.Hello) -> None:
+        try:
+            info = nouns.worker_info(hello)
+        except InvalidArguments as error:
+            raise ProtocolViolation(f"the worker's hello is refused: {error.message}") from error
+        self._buffer.welcome(self._hub.id, self._version)
+        self._number = self._hub.join(info, self)
+        self.conversation.wake()
+
+    def _on_events(self, link: int, frame: worker_pb2.WorkerFrame) -> None:
+        tell = self._hub.tell
+        for job, kind, body, media, number in incoming.job_events(frame):
+            if len(body) > PAYLOAD_LIMIT:
+                raise ProtocolViolation(f"an event of {len(body):,} bytes is over the limit of {PAYLOAD_LIMIT:,}")
+            if kind == _SUCCEEDED:
+                tell(on.JobEnded(link, job, Event(Kind.SUCCEEDED, Payload(body, media)), number))
+            elif kind == _STARTED:
+                tell(on.JobStarted(link, job))
+            elif kind == _CHUNK:
+                tell(on.JobChunk(link, job, Payload(body, media), number))
+            else:
+                event = bodies.event_of(kind, body, media)
+                if event.kind.final:
+                    tell(on.JobEnded(link, job, event, number))
+                elif event.kind is Kind.QUEUED:
+                    raise ProtocolViolation("a worker can't queue jobs")
+                else:
+                    tell(on.JobReported(link, job, event))
+
+
+class WorkerService:
+    """`farhand.v1.WorkerService`."""
+
+    def __init__(self, hub: Hub, registry: Registry, version: str) -> None:
+        self._hub = hub
+        self._registry = registry
+        self._version = version
+
+    async def connect(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """Connect: one worker's stream, for as long as it lasts."""
+        door = WorkerDoor(self._hub, context, self._version)
+        self._registry.add(door.conversation, worker=True)
+        try:
+            await door.run()
+        finally:
+            self._registry.remove(door.conversation)

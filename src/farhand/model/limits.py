@@ -1,0 +1,48 @@
+"""Sizes and times that both ends of a wire must agree on. Bytes and seconds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PROTOCOL: Final = 1
+"""Version of the conversation; a peer with another one is refused (P10: minor releases never change it)."""
+
+MESSAGE_LIMIT: Final = 4 * 1024 * 1024
+"""No gRPC message is larger."""
+
+PAYLOAD_LIMIT: Final = 1024 * 1024
+"""Largest single argument object, result or chunk in a shared frame."""
+
+FRAME_TARGET: Final = 256 * 1024
+"""A frame is closed once it holds this much, so that one frame plus one payload stays under MESSAGE_LIMIT."""
+
+TEXT_LIMIT: Final = 64 * 1024
+"""Longest console text, message or traceback in one event; longer ones are cut with a mark."""
+
+NAME_LIMIT: Final = 200
+"""Longest handler, group, worker or session name, in characters."""
+
+CREDIT_WINDOW: Final = 1024 * 1024
+"""Bytes of chunks a worker may send before the reader has taken them."""
+
+CHUNK_OVERHEAD: Final = 64
+"""Bytes charged to the window for each chunk beside its payload, so that empty chunks are bounded too."""
+
+HEARTBEAT: Final = 5.0
+"""Seconds between heartbeats, both ways."""
+
+SILENCE: Final = 15.0
+"""Silence after which a worker is shown as stalled and gets no new work (three heartbeats)."""
+
+STALL_TIMEOUT: Final = 120.0
+"""Silence after which a stalled worker is given up."""
+
+START_TIMEOUT: Final = 10.0
+"""An assignment not acknowledged by `started` within this time is given up."""
+
+CANCEL_TIMEOUT: Final = 10.0
+"""A cancel waits this long for the worker's receipt."""
+
+RUN_TIMEOUT: Final = 30.0
+STREAM_TIMEOUT: Final = 300.0
+SESSION_TTL: Final = 3600.0

@@ -1,0 +1,1 @@
+"""The native protocol, `farhand.v1`: frames that batch whatever is waiting, in columns, ↔ model nouns."""

@@ -1,0 +1,1 @@
+"""Generated from proto/farhand/v1 by `make gen`; not to be edited."""

@@ -1,0 +1,298 @@
+from . import common_pb2 as _common_pb2
+from . import worker_pb2 as _worker_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RunRequest(_message.Message):
+    __slots__ = ("handler", "group", "args", "timeout_ms", "priority", "labels", "session")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    handler: str
+    group: str
+    args: _common_pb2.Payload
+    timeout_ms: int
+    priority: int
+    labels: _containers.ScalarMap[str, str]
+    session: str
+    def __init__(self, handler: _Optional[str] = ..., group: _Optional[str] = ..., args: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., session: _Optional[str] = ...) -> None: ...
+
+class RunResponse(_message.Message):
+    __slots__ = ("job_id", "result", "chunks")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    result: _common_pb2.Payload
+    chunks: _containers.RepeatedCompositeFieldContainer[_common_pb2.Payload]
+    def __init__(self, job_id: _Optional[str] = ..., result: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., chunks: _Optional[_Iterable[_Union[_common_pb2.Payload, _Mapping]]] = ...) -> None: ...
+
+class JobEvent(_message.Message):
+    __slots__ = ("job_id", "kind", "payload", "progress", "text", "worker_id", "number")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    kind: _common_pb2.EventKind
+    payload: _common_pb2.Payload
+    progress: _common_pb2.Progress
+    text: str
+    worker_id: str
+    number: int
+    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[_Union[_common_pb2.EventKind, str]] = ..., payload: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., text: _Optional[str] = ..., worker_id: _Optional[str] = ..., number: _Optional[int] = ...) -> None: ...
+
+class CancelRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class CancelResponse(_message.Message):
+    __slots__ = ("outcome", "message")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    outcome: str
+    message: str
+    def __init__(self, outcome: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class ClientFrame(_message.Message):
+    __slots__ = ("protocol", "calls", "cancel", "credit", "heartbeat", "goodbye")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    calls: Calls
+    cancel: _containers.RepeatedScalarFieldContainer[int]
+    credit: CallCredits
+    heartbeat: _common_pb2.Heartbeat
+    goodbye: _common_pb2.Goodbye
+    def __init__(self, protocol: _Optional[int] = ..., calls: _Optional[_Union[Calls, _Mapping]] = ..., cancel: _Optional[_Iterable[int]] = ..., credit: _Optional[_Union[CallCredits, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+
+class ChannelFrame(_message.Message):
+    __slots__ = ("welcome", "events", "heartbeat", "draining", "goodbye")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    welcome: _worker_pb2.Welcome
+    events: CallEvents
+    heartbeat: _common_pb2.Heartbeat
+    draining: bool
+    goodbye: _common_pb2.Goodbye
+    def __init__(self, welcome: _Optional[_Union[_worker_pb2.Welcome, _Mapping]] = ..., events: _Optional[_Union[CallEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+
+class Calls(_message.Message):
+    __slots__ = ("call", "handler", "args", "media", "timeout_ms", "window", "events", "extra")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
+    call: _containers.RepeatedScalarFieldContainer[int]
+    handler: _containers.RepeatedScalarFieldContainer[str]
+    args: _containers.RepeatedScalarFieldContainer[bytes]
+    media: _containers.RepeatedScalarFieldContainer[_common_pb2.MediaType]
+    timeout_ms: _containers.RepeatedScalarFieldContainer[int]
+    window: _containers.RepeatedScalarFieldContainer[int]
+    events: _containers.RepeatedScalarFieldContainer[bool]
+    extra: _containers.RepeatedCompositeFieldContainer[CallExtra]
+    def __init__(self, call: _Optional[_Iterable[int]] = ..., handler: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[bytes]] = ..., media: _Optional[_Iterable[_Union[_common_pb2.MediaType, str]]] = ..., timeout_ms: _Optional[_Iterable[int]] = ..., window: _Optional[_Iterable[int]] = ..., events: _Optional[_Iterable[bool]] = ..., extra: _Optional[_Iterable[_Union[CallExtra, _Mapping]]] = ...) -> None: ...
+
+class CallExtra(_message.Message):
+    __slots__ = ("at", "group", "priority", "labels", "session")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    AT_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    at: int
+    group: str
+    priority: int
+    labels: _containers.ScalarMap[str, str]
+    session: str
+    def __init__(self, at: _Optional[int] = ..., group: _Optional[str] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., session: _Optional[str] = ...) -> None: ...
+
+class CallEvents(_message.Message):
+    __slots__ = ("call", "kind", "body", "media", "number")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    call: _containers.RepeatedScalarFieldContainer[int]
+    kind: _containers.RepeatedScalarFieldContainer[_common_pb2.EventKind]
+    body: _containers.RepeatedScalarFieldContainer[bytes]
+    media: _containers.RepeatedScalarFieldContainer[_common_pb2.MediaType]
+    number: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, call: _Optional[_Iterable[int]] = ..., kind: _Optional[_Iterable[_Union[_common_pb2.EventKind, str]]] = ..., body: _Optional[_Iterable[bytes]] = ..., media: _Optional[_Iterable[_Union[_common_pb2.MediaType, str]]] = ..., number: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CallCredits(_message.Message):
+    __slots__ = ("call", "bytes")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    call: _containers.RepeatedScalarFieldContainer[int]
+    bytes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, call: _Optional[_Iterable[int]] = ..., bytes: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class OpenSessionRequest(_message.Message):
+    __slots__ = ("group", "ttl", "on_loss", "labels", "data")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    ON_LOSS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    ttl: float
+    on_loss: str
+    labels: _containers.ScalarMap[str, str]
+    data: _common_pb2.Payload
+    def __init__(self, group: _Optional[str] = ..., ttl: _Optional[float] = ..., on_loss: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., data: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ...) -> None: ...
+
+class OpenSessionResponse(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class CloseSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class CloseSessionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListWorkersRequest(_message.Message):
+    __slots__ = ("group",)
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    def __init__(self, group: _Optional[str] = ...) -> None: ...
+
+class ListWorkersResponse(_message.Message):
+    __slots__ = ("workers",)
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    workers: _containers.RepeatedCompositeFieldContainer[WorkerView]
+    def __init__(self, workers: _Optional[_Iterable[_Union[WorkerView, _Mapping]]] = ...) -> None: ...
+
+class WorkerView(_message.Message):
+    __slots__ = ("worker", "state", "running", "sessions", "connected_for", "silent_for")
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FOR_FIELD_NUMBER: _ClassVar[int]
+    SILENT_FOR_FIELD_NUMBER: _ClassVar[int]
+    worker: _worker_pb2.Hello
+    state: str
+    running: int
+    sessions: int
+    connected_for: float
+    silent_for: float
+    def __init__(self, worker: _Optional[_Union[_worker_pb2.Hello, _Mapping]] = ..., state: _Optional[str] = ..., running: _Optional[int] = ..., sessions: _Optional[int] = ..., connected_for: _Optional[float] = ..., silent_for: _Optional[float] = ...) -> None: ...
+
+class ListHandlersRequest(_message.Message):
+    __slots__ = ("group",)
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    def __init__(self, group: _Optional[str] = ...) -> None: ...
+
+class ListHandlersResponse(_message.Message):
+    __slots__ = ("handlers",)
+    HANDLERS_FIELD_NUMBER: _ClassVar[int]
+    handlers: _containers.RepeatedCompositeFieldContainer[HandlerView]
+    def __init__(self, handlers: _Optional[_Iterable[_Union[HandlerView, _Mapping]]] = ...) -> None: ...
+
+class HandlerView(_message.Message):
+    __slots__ = ("group", "handler", "workers", "slots_free")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FREE_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    handler: _worker_pb2.Handler
+    workers: int
+    slots_free: int
+    def __init__(self, group: _Optional[str] = ..., handler: _Optional[_Union[_worker_pb2.Handler, _Mapping]] = ..., workers: _Optional[int] = ..., slots_free: _Optional[int] = ...) -> None: ...
+
+class GetHubRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetHubResponse(_message.Message):
+    __slots__ = ("hub_id", "version", "protocol", "up_for", "draining", "workers", "running", "waiting", "groups")
+    HUB_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    UP_FOR_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    hub_id: str
+    version: str
+    protocol: int
+    up_for: float
+    draining: bool
+    workers: int
+    running: int
+    waiting: int
+    groups: _containers.RepeatedCompositeFieldContainer[GroupView]
+    def __init__(self, hub_id: _Optional[str] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., up_for: _Optional[float] = ..., draining: bool = ..., workers: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[GroupView, _Mapping]]] = ...) -> None: ...
+
+class GroupView(_message.Message):
+    __slots__ = ("group", "workers", "running", "waiting", "waiting_for")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    workers: int
+    running: int
+    waiting: int
+    waiting_for: float
+    def __init__(self, group: _Optional[str] = ..., workers: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., waiting_for: _Optional[float] = ...) -> None: ...

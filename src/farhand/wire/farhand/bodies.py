@@ -1,0 +1,133 @@
+"""The bodies of events: faults, progress and text ↔ bytes."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+
+from farhand import errors
+from farhand.errors import FarhandError, ProtocolViolation
+from farhand.model.event import Event, Fault, Kind, Outcome, Progress
+from farhand.model.limits import TEXT_LIMIT
+from farhand.model.payload import NOTHING, Media, Payload
+from farhand.wire.farhand._pb import common_pb2 as pb
+
+KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
+_OUTCOMES = frozenset(get_args(Outcome)) | {""}
+_TO_JSON = msgspec.json.Encoder(enc_hook=str)
+_FROM_JSON: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+
+
+def body_of(event: Event) -> tuple[bytes, int]:
+    """The event's body and its media type, as the columns hold them."""
+    kind = event.kind
+    if kind == Kind.SUCCEEDED or kind == Kind.CHUNK:
+        return event.payload.data, event.payload.media
+    if event.fault is not None:
+        return fault_bytes(event.fault, event.outcome), 0
+    if event.progress is not None:
+        return progress_bytes(event.progress), 0
+    if kind == Kind.STARTED:
+        return event.worker.encode(), 0
+    return cut(event.text).encode(errors="replace"), 0
+
+
+def event_of(kind: int, body: bytes, media: int) -> Event:
+    """The event with this body.
+
+    Raises:
+        ProtocolViolation: the kind is unknown, or the body is not one of its kind.
+    """
+    if kind == 8 or kind == 5:
+        return Event(KINDS[kind], Payload(body, media))
+    known = KINDS.get(kind)
+    if known is None:
+        raise ProtocolViolation(f"an event has the unknown kind {kind}")
+    try:
+        if known.final:
+            fault, outcome = read_fault(body)
+            return Event(known, fault=fault, outcome=outcome)
+        if known is Kind.PROGRESS:
+            return Event(known, progress=read_progress(body))
+        text = body.decode(errors="replace")
+    except ValueError as error:
+        raise ProtocolViolation(f"the body of a {known.name.lower()} event can't be read: {error}") from error
+    return Event(known, worker=text) if known is Kind.STARTED else Event(known, text=text)
+
+
+def fault_bytes(fault: Fault, outcome: str = "") -> bytes:
+    """A fault as a wire message; texts over 64 KiB are cut."""
+    details = {key: cut(value) if isinstance(value, str) else value for key, value in fault.details.items()}
+    encoded = _TO_JSON.encode(details) if details else b""
+    if len(encoded) > 4 * TEXT_LIMIT:
+        encoded = _TO_JSON.encode({"omitted": "the details were too large to send"})
+    return pb.Fault(
+        code=fault.code, message=cut(fault.message), retryable=fault.retryable, details=encoded, outcome=outcome
+    ).SerializeToString()
+
+
+def read_fault(body: bytes) -> tuple[Fault, Any]:
+    """The fault and a cancel's outcome (empty for none).
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        message = pb.Fault.FromString(body)
+        details = _FROM_JSON.decode(message.details) if message.details else {}
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    if message.outcome not in _OUTCOMES:
+        raise ValueError(f"unknown outcome {message.outcome!r}")
+    return Fault(message.code, message.message, message.retryable, details), message.outcome
+
+
+def progress_bytes(progress: Progress) -> bytes:
+    """Progress as a wire message."""
+    return pb.Progress(
+        current=progress.current, total=progress.total, message=cut(progress.message)
+    ).SerializeToString()
+
+
+def read_progress(body: bytes) -> Progress:
+    """Progress from its wire message.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        message = pb.Progress.FromString(body)
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    return Progress(message.current, message.total if message.HasField("total") else None, message.message)
+
+
+def cut(text: str) -> str:
+    """`text`, cut with a mark where it is over 64 Ki characters; lone surrogates become ``?``."""
+    if len(text) > TEXT_LIMIT:
+        text = f"{text[:TEXT_LIMIT]} … [{len(text) - TEXT_LIMIT:,} more characters]"
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def to_fault(error: FarhandError) -> Fault:
+    """An error as data."""
+    return Fault(error.code, error.message, error.retryable, error.details)
+
+
+def to_error(fault: Fault, outcome: str = "") -> FarhandError:
+    """The error a fault stands for; a cancel's outcome becomes `details["receipt"]`."""
+    error = errors.from_code(fault.code, fault.message, fault.details, fault.retryable)
+    if outcome:
+        error.details["receipt"] = outcome
+    return error
+
+
+def payload_of(message: pb.Payload) -> Payload:
+    """A wire payload as a noun."""
+    return Payload(message.data, message.media) if message.media else NOTHING
+
+
+def payload_message(payload: Payload) -> pb.Payload:
+    """A payload as its wire message."""
+    return pb.Payload(data=payload.data, media=pb.MediaType.ValueType(payload.media))

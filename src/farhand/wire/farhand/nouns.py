@@ -1,0 +1,105 @@
+"""Workers and handlers ↔ their wire messages."""
+
+from __future__ import annotations
+
+from typing import cast, get_args
+
+from farhand.errors import ProtocolViolation
+from farhand.model.handler import HandlerSpec, Isolate
+from farhand.model.names import check_name
+from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
+from farhand.wire.farhand._pb import client_pb2, worker_pb2
+from farhand.model.limits import PROTOCOL
+
+
+def hello_message(info: WorkerInfo) -> worker_pb2.Hello:
+    """A worker's introduction."""
+    return worker_pb2.Hello(
+        protocol=PROTOCOL,
+        worker_id=info.id,
+        group=info.group,
+        slots=info.slots,
+        labels=dict(info.labels),
+        handlers=[handler_message(spec) for spec in info.handlers],
+        version=info.version,
+        host=info.host,
+        pid=info.pid,
+    )
+
+
+def worker_info(hello: worker_pb2.Hello) -> WorkerInfo:
+    """The worker that introduces itself.
+
+    Raises:
+        InvalidArguments: a name isn't one.
+        ProtocolViolation: the slots or a handler make no sense.
+    """
+    if not 1 <= hello.slots <= 1_000_000:
+        raise ProtocolViolation(f"a worker offers 1 to 1,000,000 slots, not {hello.slots}")
+    return WorkerInfo(
+        id=check_name("worker", hello.worker_id),
+        group=check_name("group", hello.group or "default"),
+        slots=hello.slots,
+        labels=dict(hello.labels),
+        handlers=tuple(handler_spec(message) for message in hello.handlers),
+        version=hello.version,
+        host=hello.host,
+        pid=hello.pid,
+    )
+
+
+def handler_message(spec: HandlerSpec) -> worker_pb2.Handler:
+    """A handler as its wire message."""
+    return worker_pb2.Handler(
+        name=spec.name,
+        doc=spec.doc,
+        parameters=spec.parameters,
+        result=spec.result,
+        streams=spec.streams,
+        isolate=spec.isolate,
+        timeout=spec.timeout or 0.0,
+    )
+
+
+def handler_spec(message: worker_pb2.Handler) -> HandlerSpec:
+    """A handler from its wire message.
+
+    Raises:
+        InvalidArguments: its name isn't one.
+        ProtocolViolation: its isolation is unknown.
+    """
+    if message.isolate not in get_args(Isolate):
+        raise ProtocolViolation(f"handler {message.name!r} has the unknown isolation {message.isolate!r}")
+    return HandlerSpec(
+        name=check_name("handler", message.name),
+        doc=message.doc,
+        parameters=message.parameters,
+        result=message.result,
+        streams=message.streams,
+        isolate=cast("Isolate", message.isolate),
+        timeout=message.timeout or None,
+    )
+
+
+def worker_view_message(view: WorkerView) -> client_pb2.WorkerView:
+    """A connected worker as its wire message."""
+    return client_pb2.WorkerView(
+        worker=hello_message(view.info),
+        state=view.state.value,
+        running=view.running,
+        sessions=view.sessions,
+        connected_for=view.connected_for,
+        silent_for=view.silent_for,
+    )
+
+
+def worker_view(message: client_pb2.WorkerView) -> WorkerView:
+    """A connected worker from its wire message."""
+    return WorkerView(
+        info=worker_info(message.worker),
+        state=WorkerState(message.state),
+        running=message.running,
+        sessions=message.sessions,
+        connected_for=message.connected_for,
+        silent_for=message.silent_for,
+    )

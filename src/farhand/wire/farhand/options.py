@@ -1,0 +1,20 @@
+"""gRPC channel options of everyone who dials a hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from farhand.model.limits import MESSAGE_LIMIT
+
+DIAL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", MESSAGE_LIMIT),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),
+]
+"""A dead peer is noticed within 15 s. Redialling is ours to time, with full jitter, so gRPC's own stays short."""

@@ -1,0 +1,386 @@
+"""Frames in the making: what waits to be said to a peer, taken by its writer whenever that is free.
+
+A buffer splits itself so that no frame comes near the message limit, and tells how many bytes wait (`waiting`), so
+that its owner can bound it. It isn't thread-safe; owners that share it lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from farhand.core.link import Says
+from farhand.model.event import Event
+from farhand.model.job import Job
+from farhand.model.limits import FRAME_TARGET, HEARTBEAT, PROTOCOL
+from farhand.model.payload import NOTHING, Payload
+from farhand.model.worker import WorkerInfo
+from farhand.wire.farhand import nouns
+from farhand.wire.farhand._pb import client_pb2, common_pb2, worker_pb2
+from farhand.wire.farhand.columns import ENTRY_COST, EventBuffer
+
+Frame = tuple[bytes, Says]
+"""A serialized frame and what it says, for the link."""
+
+
+class _Outgoing:
+    """Closed frames, and the open one that subclasses fill."""
+
+    __slots__ = ("_closed", "_closed_cost", "_cost", "_says")
+
+    def __init__(self) -> None:
+        self._closed: deque[Frame] = deque()
+        self._closed_cost = 0
+        self._cost = 0
+        self._says = Says(0)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait, about."""
+        return self._cost + self._closed_cost
+
+    def __bool__(self) -> bool:
+        return bool(self._says) or bool(self._closed)
+
+    def take(self) -> Frame:
+        """The next frame. Call only while the buffer is true."""
+        if self._closed:
+            frame = self._closed.popleft()
+            self._closed_cost -= len(frame[0])
+            return frame
+        return self._close()
+
+    def _charge(self, cost: int, says: Says) -> None:
+        """Count what was just added, and close the frame once it is full."""
+        self._says |= says
+        self._cost += cost
+        if self._cost >= FRAME_TARGET:
+            frame = self._close()
+            self._closed.append(frame)
+            self._closed_cost += len(frame[0])
+
+    def _close(self) -> Frame:
+        data = self._serialize()
+        says = self._says
+        self._cost = 0
+        self._says = Says(0)
+        return data, says
+
+    def _serialize(self) -> bytes:
+        raise AssertionError("each buffer serializes its own frames")
+
+
+class FromWorker(_Outgoing):
+    """What a worker says to its hub."""
+
+    __slots__ = ("_events", "_frame")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._events: EventBuffer[str] = EventBuffer()
+        self._frame = worker_pb2.WorkerFrame()
+
+    def hello(self, info: WorkerInfo) -> None:
+        """Introduce the worker; the first thing said."""
+        self._frame.hello.CopyFrom(nouns.hello_message(info))
+        self._charge(ENTRY_COST, Says.HELLO)
+
+    def event(self, job: str, kind: int, body: bytes = b"", media: int = 0, number: int = 0) -> None:
+        """One event of a job; `number` as in the proto."""
+        self._events.add(job, kind, body, media, number)
+        self._charge(len(body) + ENTRY_COST, Says.WORK)
+
+    def mergeable(self, job: str, event: Event) -> None:
+        """A PROGRESS or CONSOLE event, merged with the one before it if that still waits."""
+        before = self._events.cost
+        self._events.add_mergeable(job, event)
+        self._charge(self._events.cost - before, Says.WORK)
+
+    def rejected(self, job: str) -> None:
+        """This assignment was not begun and won't be."""
+        self._frame.rejected.append(job)
+        self._charge(ENTRY_COST, Says.WORK)
+
+    def heartbeat(self, running: int) -> None:
+        """Still here, with this many jobs running."""
+        self._frame.heartbeat.running = running
+        self._charge(8, Says.HEARTBEAT)
+
+    def draining(self) -> None:
+        """No new work, please."""
+        self._frame.draining = True
+        self._charge(8, Says.DRAINING)
+
+    def goodbye(self, code: str = "", message: str = "") -> None:
+        """The last thing said."""
+        self._frame.goodbye.CopyFrom(common_pb2.Goodbye(code=code, message=message))
+        self._charge(ENTRY_COST, Says.GOODBYE)
+
+    def _serialize(self) -> bytes:
+        frame, events = self._frame, self._events
+        if events.keys:
+            frame.events.CopyFrom(
+                worker_pb2.JobEvents(
+                    job=events.keys,
+                    kind=events.kinds,  # type: ignore[arg-type]
+                    body=events.bodies,
+                    media=events.media,  # type: ignore[arg-type]
+                    number=events.numbers,
+                )
+            )
+            self._events = EventBuffer()
+        self._frame = worker_pb2.WorkerFrame()
+        return frame.SerializeToString()
+
+
+class ToWorker(_Outgoing):
+    """What a hub says to a worker."""
+
+    __slots__ = ("_args", "_extra", "_frame", "_handlers", "_jobs", "_media", "_timeouts", "_windows")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._frame = worker_pb2.HubFrame()
+        self._jobs: list[str] = []
+        self._handlers: list[str] = []
+        self._args: list[bytes] = []
+        self._media: list[int] = []
+        self._timeouts: list[int] = []
+        self._windows: list[int] = []
+        self._extra: list[worker_pb2.AssignExtra] = []
+
+    def welcome(self, hub_id: str, version: str, heartbeat: float = HEARTBEAT) -> None:
+        """Let the worker in; the first thing said."""
+        self._frame.welcome.CopyFrom(
+            worker_pb2.Welcome(protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat)
+        )
+        self._charge(ENTRY_COST, Says.WELCOME)
+
+    def assign(self, job: Job, timeout_ms: int, session_data: Payload = NOTHING, moved: bool = False) -> None:
+        """Give the worker a job. `timeout_ms` is what is left, 0 for no deadline."""
+        args = job.args
+        if job.session:
+            self._extra.append(
+                worker_pb2.AssignExtra(
+                    at=len(self._jobs),
+                    session=job.session,
+                    session_data=session_data.data,
+                    session_media=session_data.media,  # type: ignore[arg-type]
+                    session_moved=moved,
+                )
+            )
+        self._jobs.append(job.id)
+        self._handlers.append(job.handler)
+        self._args.append(args.data)
+        self._media.append(args.media)
+        self._timeouts.append(timeout_ms)
+        self._windows.append(job.window)
+        self._charge(len(args.data) + len(session_data.data) + ENTRY_COST, Says.WORK)
+
+    def credit(self, job: str, amount: int) -> None:
+        """Let the job send this many more bytes of chunks."""
+        self._frame.credit.job.append(job)
+        self._frame.credit.bytes.append(amount)
+        self._charge(ENTRY_COST, Says.WORK)
+
+    def cancel(self, job: str, reason: str) -> None:
+        """Ask for the job's end; the worker answers with it."""
+        self._frame.cancel.job.append(job)
+        self._frame.cancel.reason.append(reason)
+        self._charge(ENTRY_COST, Says.WORK)
+
+    def close_session(self, session: str) -> None:
+        """Drop the session's state."""
+        self._frame.close_session.append(session)
+        self._charge(ENTRY_COST, Says.WORK)
+
+    def heartbeat(self) -> None:
+        """Still here."""
+        self._frame.heartbeat.running = 0
+        self._frame.heartbeat.SetInParent()
+        self._charge(8, Says.HEARTBEAT)
+
+    def draining(self) -> None:
+        """The hub is stopping."""
+        self._frame.draining = True
+        self._charge(8, Says.DRAINING)
+
+    def goodbye(self, code: str = "", message: str = "") -> None:
+        """The last thing said."""
+        self._frame.goodbye.CopyFrom(common_pb2.Goodbye(code=code, message=message))
+        self._charge(ENTRY_COST, Says.GOODBYE)
+
+    def _serialize(self) -> bytes:
+        frame = self._frame
+        if self._jobs:
+            frame.assign.CopyFrom(
+                worker_pb2.Assignments(
+                    job=self._jobs,
+                    handler=self._handlers,
+                    args=self._args,
+                    media=self._media,  # type: ignore[arg-type]
+                    timeout_ms=self._timeouts,
+                    window=self._windows,
+                    extra=self._extra,
+                )
+            )
+        self._reset()
+        return frame.SerializeToString()
+
+
+class FromClient(_Outgoing):
+    """What a client says on its channel."""
+
+    __slots__ = ("_args", "_calls", "_events", "_extra", "_frame", "_handlers", "_media", "_timeouts", "_windows")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._frame = client_pb2.ClientFrame()
+        self._calls: list[int] = []
+        self._handlers: list[str] = []
+        self._args: list[bytes] = []
+        self._media: list[int] = []
+        self._timeouts: list[int] = []
+        self._windows: list[int] = []
+        self._events: list[bool] = []
+        self._extra: list[client_pb2.CallExtra] = []
+
+    def hello(self) -> None:
+        """Open the channel; the first thing said."""
+        self._frame.protocol = PROTOCOL
+        self._charge(8, Says.HELLO)
+
+    def call(
+        self,
+        number: int,
+        handler: str,
+        args: Payload,
+        timeout_ms: int,
+        window: int,
+        events: bool,
+        extra: client_pb2.CallExtra | None = None,
+    ) -> None:
+        """Ask for a job. `extra` (from `call_extra`) where it isn't plain."""
+        if extra is not None:
+            extra.at = len(self._calls)
+            self._extra.append(extra)
+        self._calls.append(number)
+        self._handlers.append(handler)
+        self._args.append(args.data)
+        self._media.append(args.media)
+        self._timeouts.append(timeout_ms)
+        self._windows.append(window)
+        self._events.append(events)
+        self._charge(len(args.data) + ENTRY_COST, Says.WORK)
+
+    def cancel(self, number: int) -> None:
+        """Ask for the call's end; the hub answers with it."""
+        self._frame.cancel.append(number)
+        self._charge(8, Says.WORK)
+
+    def credit(self, number: int, amount: int) -> None:
+        """Let the call send this many more bytes of chunks."""
+        self._frame.credit.call.append(number)
+        self._frame.credit.bytes.append(amount)
+        self._charge(16, Says.WORK)
+
+    def heartbeat(self) -> None:
+        """Still here."""
+        self._frame.heartbeat.SetInParent()
+        self._charge(8, Says.HEARTBEAT)
+
+    def goodbye(self) -> None:
+        """The last thing said."""
+        self._frame.goodbye.SetInParent()
+        self._charge(8, Says.GOODBYE)
+
+    def _serialize(self) -> bytes:
+        frame = self._frame
+        if self._calls:
+            frame.calls.CopyFrom(
+                client_pb2.Calls(
+                    call=self._calls,
+                    handler=self._handlers,
+                    args=self._args,
+                    media=self._media,  # type: ignore[arg-type]
+                    timeout_ms=self._timeouts,
+                    window=self._windows,
+                    events=self._events,
+                    extra=self._extra,
+                )
+            )
+        self._reset()
+        return frame.SerializeToString()
+
+
+class ToClient(_Outgoing):
+    """What a hub says on a client's channel."""
+
+    __slots__ = ("_events", "_frame")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._events: EventBuffer[int] = EventBuffer()
+        self._frame = client_pb2.ChannelFrame()
+
+    def welcome(self, hub_id: str, version: str, heartbeat: float = HEARTBEAT) -> None:
+        """Let the client in; the first thing said."""
+        self._frame.welcome.CopyFrom(
+            worker_pb2.Welcome(protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat)
+        )
+        self._charge(ENTRY_COST, Says.WELCOME)
+
+    def event(self, call: int, kind: int, body: bytes, media: int = 0, number: int = 0) -> None:
+        """One event of a call; `number` as in the proto."""
+        self._events.add(call, kind, body, media, number)
+        self._charge(len(body) + ENTRY_COST, Says.WORK)
+
+    def mergeable(self, call: int, event: Event) -> None:
+        """A PROGRESS or CONSOLE event, merged with the one before it if that still waits."""
+        before = self._events.cost
+        self._events.add_mergeable(call, event)
+        self._charge(self._events.cost - before, Says.WORK)
+
+    def heartbeat(self) -> None:
+        """Still here."""
+        self._frame.heartbeat.SetInParent()
+        self._charge(8, Says.HEARTBEAT)
+
+    def draining(self) -> None:
+        """The hub is stopping."""
+        self._frame.draining = True
+        self._charge(8, Says.DRAINING)
+
+    def goodbye(self, code: str = "", message: str = "") -> None:
+        """The last thing said."""
+        self._frame.goodbye.CopyFrom(common_pb2.Goodbye(code=code, message=message))
+        self._charge(ENTRY_COST, Says.GOODBYE)
+
+    def _serialize(self) -> bytes:
+        frame, events = self._frame, self._events
+        if events.keys:
+            frame.events.CopyFrom(
+                client_pb2.CallEvents(
+                    call=events.keys,
+                    kind=events.kinds,  # type: ignore[arg-type]
+                    body=events.bodies,
+                    media=events.media,  # type: ignore[arg-type]
+                    number=events.numbers,
+                )
+            )
+            self._events = EventBuffer()
+        self._frame = client_pb2.ChannelFrame()
+        return frame.SerializeToString()
+
+
+def call_extra(group: str, priority: int, labels: Mapping[str, str] | None, session: str) -> client_pb2.CallExtra | None:
+    """What a call says beyond the columns; None where it is plain, so that plain calls cost nothing more."""
+    if group == "default" and not priority and not labels and not session:
+        return None
+    return client_pb2.CallExtra(group=group, priority=priority, labels=dict(labels or {}), session=session)

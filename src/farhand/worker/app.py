@@ -1,0 +1,161 @@
+"""The registry of handlers. An `App` does nothing by itself; a worker serves it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar, get_args, overload
+
+from farhand.model.handler import HandlerSpec, Isolate
+from farhand.model.names import check_name
+from farhand.worker.context import Context
+from farhand.worker.signature import Signature
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Style(Enum):
+    """How a handler function answers."""
+
+    DEF = "def"
+    ASYNC = "async def"
+    GENERATOR = "generator"
+    ASYNC_GENERATOR = "async generator"
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it runs on an event loop."""
+        return self in (Style.ASYNC, Style.ASYNC_GENERATOR)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it yields chunks."""
+        return self in (Style.GENERATOR, Style.ASYNC_GENERATOR)
+
+
+class Handler:
+    """A function with its name, its signature and how it is to run."""
+
+    def __init__(self, function: Callable[..., Any], name: str, timeout: float | None, isolate: Isolate | None) -> None:
+        self.function = function
+        self.name = check_name("handler", name)
+        self.style = _style(function)
+        if isolate is not None and isolate not in get_args(Isolate):
+            raise ValueError(f"handler {name!r}: isolate must be 'thread', 'process' or 'none', not {isolate!r}")
+        if isolate == "thread" and self.style.is_async:
+            raise ValueError(f"handler {name!r} is {self.style.value}: it runs on an event loop, or with isolate='process'")
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"handler {name!r}: timeout must be more than 0 seconds, not {timeout!r}")
+        self.isolate: Isolate = isolate or ("none" if self.style.is_async else "thread")
+        self.timeout = timeout
+        self.signature = Signature(name, function, Context)
+
+    @functools.cached_property
+    def spec(self) -> HandlerSpec:
+        """What the hub is told about it."""
+        return HandlerSpec(
+            name=self.name,
+            doc=inspect.getdoc(self.function) or "",
+            parameters=self.signature.parameters_schema(),
+            result=self.signature.result_schema(),
+            streams=self.style.streams,
+            isolate=self.isolate,
+            timeout=self.timeout,
+        )
+
+
+class App:
+    """A registry of handlers, nothing more.
+
+    Functions registered here are served by `farhand worker MODULE:APP`, or `farhand dev FILE.py`.
+    """
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.lifespan_function: Callable[..., Any] | None = None
+        self.restore_function: Callable[..., Any] | None = None
+
+    @overload
+    def handler(self, function: F, /) -> F: ...
+
+    @overload
+    def handler(
+        self, *, name: str | None = None, timeout: float | None = None, isolate: Isolate | None = None
+    ) -> Callable[[F], F]: ...
+
+    def handler(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        isolate: Isolate | None = None,
+    ) -> F | Callable[[F], F]:
+        """Serve a function. Its parameters and result are read from its type hints; a generator streams.
+
+        Args:
+            name: how callers name it; the function's name by default.
+            timeout: seconds it may run, whatever its caller allows; no bound by default.
+            isolate: "thread" (the default for `def`), "none" (on the event loop; the default for `async def`), or
+                "process" (a process of its own, which a cancel kills).
+
+        Raises:
+            ValueError: another handler has this name, or an option makes no sense.
+            TypeError: a parameter's type can't be sent.
+        """
+
+        def register(function: F) -> F:
+            own = name or getattr(function, "__name__", "")
+            if own in self.handlers:
+                raise ValueError(f"a handler named {own!r} is registered already; give this one a name=…")
+            self.handlers[own] = Handler(function, own, timeout, isolate)
+            return function
+
+        return register if function is None else register(function)
+
+    def lifespan(self, function: F) -> F:
+        """Run `function(state)` once in each worker process before it takes work; `ctx.state` is that `state`.
+
+        A generator's code after its `yield` runs when the worker stops.
+        """
+        if self.lifespan_function is not None:
+            raise ValueError("the app has a lifespan already")
+        self.lifespan_function = function
+        return function
+
+    def restore(self, function: F) -> F:
+        """Run `function(session)` when a session opened with ``on_loss="move"`` comes here from a lost worker.
+
+        `session` is its state, which starts again from the data it was opened with.
+        """
+        if self.restore_function is not None:
+            raise ValueError("the app has a restore hook already")
+        self.restore_function = function
+        return function
+
+    def include(self, other: App) -> None:
+        """Serve another app's handlers too.
+
+        Raises:
+            ValueError: both have a handler of one name.
+        """
+        twice = self.handlers.keys() & other.handlers.keys()
+        if twice:
+            raise ValueError(f"both apps have a handler named {', '.join(sorted(twice))}")
+        self.handlers.update(other.handlers)
+
+
+def _style(function: Callable[..., Any]) -> Style:
+    if not callable(function):
+        raise TypeError(f"@app.handler goes on a function, not on {type(function).__name__}")
+    target = inspect.unwrap(function)
+    if not inspect.isroutine(target) and not isinstance(target, type):
+        target = type(target).__call__
+    if inspect.isasyncgenfunction(target):
+        return Style.ASYNC_GENERATOR
+    if inspect.iscoroutinefunction(target):
+        return Style.ASYNC
+    return Style.GENERATOR if inspect.isgeneratorfunction(target) else Style.DEF

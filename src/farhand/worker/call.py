@@ -1,0 +1,263 @@
+"""One job on this worker: its credit, its cancel, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from types import SimpleNamespace
+from typing import Any
+
+from farhand.errors import FarhandError, InvalidArguments, TooLarge
+from farhand.model.event import Event, Fault, Kind, Outcome, Progress
+from farhand.model.limits import CHUNK_OVERHEAD
+from farhand.model.payload import NOTHING, Media, Payload
+from farhand.wire.farhand import bodies
+from farhand.wire.farhand.incoming import Assignment
+from farhand.wire.values import to_payload
+from farhand.worker.app import Handler
+from farhand.worker.context import Context, Stop
+from farhand.worker.outbox import Outbox
+
+ROOM_PATIENCE = 1.0
+TIMED_OUT = "HANDLER_TIMEOUT"
+
+_SUCCEEDED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.CHUNK)
+
+
+class Call:
+    """A job from its assignment to its end. Its verbs may be called in the handler's thread, whichever that is."""
+
+    __slots__ = (
+        "_dropped",
+        "_outbox",
+        "_waiter",
+        "app_state",
+        "args",
+        "attempt",
+        "began",
+        "chunks",
+        "credit",
+        "deadline",
+        "generation",
+        "handler",
+        "job",
+        "media",
+        "reason",
+        "said_start",
+        "session",
+        "session_state",
+        "stop",
+        "timer",
+        "window",
+        "worker_id",
+    )
+
+    def __init__(
+        self, assignment: Assignment, handler: Handler, outbox: Outbox, app_state: SimpleNamespace, worker_id: str
+    ) -> None:
+        self.job = assignment.job
+        self.handler = handler
+        self.args = assignment.args
+        self.attempt = assignment.attempt
+        self.session = assignment.session
+        self.window = assignment.window
+        self.credit = assignment.window
+        self.deadline = None if assignment.timeout is None else time.monotonic() + assignment.timeout
+        self.media = Media.JSON if assignment.args.media == Media.JSON else Media.MSGPACK
+        self.app_state = app_state
+        self.worker_id = worker_id
+        self.session_state: dict[str, Any] | None = None
+        self.generation = outbox.generation
+        self.chunks = 0
+        self.began = False
+        self.said_start = False
+        self.reason = ""
+        self.stop: Any = None
+        self.timer: asyncio.TimerHandle | None = None
+        self._outbox = outbox
+        self._waiter: threading.Event | asyncio.Future[None] | None = None
+        self._dropped = 0
+
+    # -- what its context needs (worker.context.Port) ----------------------------------------------------------------
+
+    def report(self, progress: Progress) -> None:
+        """Say progress."""
+        self.check_stop()
+        self._say_start()
+        self._outbox.chatter(self.generation, self.job, Event(Kind.PROGRESS, progress=progress))
+
+    def console(self, text: str) -> None:
+        """Say printed text. A thread that prints faster than the link sends is held up; a coroutine, which can't be,
+        loses text and a mark says how much."""
+        self.check_stop()
+        outbox = self._outbox
+        if not outbox.has_room:
+            in_thread = self.handler.isolate == "thread"
+            while in_thread and not outbox.wait_for_room(ROOM_PATIENCE):
+                self.check_stop()
+            if not outbox.has_room:
+                self._dropped += len(text)
+                return
+        if self._dropped:
+            text = f"… [{self._dropped:,} characters not shown]\n{text}"
+            self._dropped = 0
+        self._say_start()
+        outbox.chatter(self.generation, self.job, Event(Kind.CONSOLE, text=text))
+
+    def is_cancelled(self) -> bool:
+        """Whether its end was asked for."""
+        return bool(self.reason)
+
+    def seconds_left(self) -> float | None:
+        """Until its caller gives up."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+    def context(self) -> Context:
+        """The handler's view of it."""
+        return Context(self)
+
+    # -- its steps ---------------------------------------------------------------------------------------------------
+
+    def check_stop(self) -> None:
+        """In a thread, where nothing else can interrupt a handler, raise `Stop` once it is cancelled."""
+        if self.reason and self.handler.isolate == "thread":
+            raise Stop
+
+    def start(self) -> None:
+        """It begins. A stream or a long call says so at once; the others with their end, if that follows at once."""
+        self.began = True
+        if self.handler.style.streams or self.handler.isolate != "none":
+            self._say_start()
+
+    def say_start(self) -> None:
+        """Say that it has begun, if that is still to be said and it hasn't ended."""
+        if self.began:
+            self._say_start()
+
+    def _say_start(self) -> None:
+        if not self.said_start:
+            self.said_start = True
+            self._outbox.event(self.generation, self.job, Kind.STARTED)
+
+    def chunk(self, value: Any) -> bool:
+        """Say a chunk; whether there is credit for another.
+
+        Raises:
+            FarhandError: the value can't be sent.
+        """
+        if not self.window:
+            return True
+        payload = to_payload(value, self.media, what=f"a chunk of {self.handler.name!r}")
+        self.chunks += 1
+        self.credit -= len(payload.data) + CHUNK_OVERHEAD
+        self._outbox.event(self.generation, self.job, _CHUNK, payload.data, payload.media, self.chunks)
+        return self.credit > 0
+
+    def wait_for_credit_in_thread(self) -> None:
+        """Block this thread until the reader takes more.
+
+        Raises:
+            Stop: the job was cancelled.
+        """
+        while self.credit <= 0:
+            self._waiter = waiter = threading.Event()
+            if self.credit <= 0 and not self.reason:
+                waiter.wait()
+            self._waiter = None
+            self.check_stop()
+
+    async def wait_for_credit(self) -> None:
+        """Wait until the reader takes more."""
+        while self.credit <= 0:
+            self._waiter = waiter = asyncio.get_running_loop().create_future()
+            await waiter
+            self._waiter = None
+
+    def grant(self, amount: int) -> None:
+        """The reader takes more."""
+        self.credit += amount
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Let whoever waits for credit look again."""
+        waiter = self._waiter
+        if isinstance(waiter, threading.Event):
+            waiter.set()
+        elif waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- its ends ----------------------------------------------------------------------------------------------------
+
+    def succeed(self, value: Any) -> None:
+        """It returned `value`."""
+        try:
+            if value is None and self.handler.style.streams:
+                payload = NOTHING
+            else:
+                payload = to_payload(value, self.media, what=f"the result of {self.handler.name!r}")
+        except FarhandError as error:
+            self.fail(error)
+        else:
+            self._end(_SUCCEEDED, payload)
+
+    def fail(self, error: BaseException) -> None:
+        """It raised `error`."""
+        if isinstance(error, InvalidArguments | TooLarge):
+            fault = bodies.to_fault(error)
+        else:
+            fault = _fault_of(error)
+        self._end(Kind.FAILED, Payload(bodies.fault_bytes(fault), 0))
+
+    def lose(self, text: str) -> None:
+        """The process it ran in is gone."""
+        self._end(Kind.FAILED, Payload(bodies.fault_bytes(Fault("OUTCOME_UNKNOWN", text)), 0))
+
+    def stopped(self, outcome: Outcome) -> None:
+        """It ended because its end was asked for."""
+        name = self.handler.name
+        if self.reason == TIMED_OUT:
+            text = f"{name!r} ran for longer than its own timeout of {self.handler.timeout:g} s"
+            fault, kind = Fault("DEADLINE_EXCEEDED", text, False, {"dispatched": True}), Kind.EXPIRED
+        elif self.reason == "DEADLINE_EXCEEDED":
+            fault, kind = Fault("DEADLINE_EXCEEDED", f"{name!r} was stopped at its deadline"), Kind.EXPIRED
+        else:
+            fault, kind = Fault("CANCELLED", f"{name!r} was cancelled: {_OUTCOMES[outcome]}"), Kind.CANCELLED
+        self._end(kind, Payload(bodies.fault_bytes(fault, outcome), 0))
+
+    def relay(self, kind: int, body: bytes, media: int, number: int) -> None:
+        """Pass on an event from the process it runs in."""
+        if kind == Kind.STARTED:
+            self._say_start()
+        elif kind >= _SUCCEEDED:
+            self.chunks = number
+            self._end(kind, Payload(body, media))
+        elif kind == Kind.PROGRESS or kind == Kind.CONSOLE:
+            self._outbox.chatter(self.generation, self.job, bodies.event_of(kind, body, media))
+        else:
+            self.chunks = number
+            self._outbox.event(self.generation, self.job, kind, body, media, number)
+
+    def _end(self, kind: int, payload: Payload) -> None:
+        late_start = not self.said_start and self.began
+        self.said_start = True
+        self._outbox.ended(self.generation, self.job, late_start, kind, payload.data, payload.media, self.chunks)
+
+
+_OUTCOMES = {
+    "not_started": "it had not begun",
+    "stopped": "the handler stopped",
+    "killed": "its process was killed",
+}
+
+
+def _fault_of(error: BaseException) -> Fault:
+    """A handler's exception as data: its type, its message, and its traceback without farhand's own frames."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("farhand.worker"):
+        frames = frames.tb_next
+    lines = traceback.format_exception(kind, error, frames)
+    return Fault("HANDLER_FAILED", str(error), False, {"type": name, "traceback": "".join(lines)})

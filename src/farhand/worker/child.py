@@ -1,0 +1,82 @@
+"""The process of an isolated handler: ``python -m farhand.worker.child FD REFERENCE WORKER_ID``.
+
+It serves jobs that come as frames on FD, one at a time, and ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+
+from farhand.core.link import Says
+from farhand.ports.runner import Threads
+from farhand.wire.farhand import incoming
+from farhand.wire.farhand._pb import worker_pb2
+from farhand.wire.farhand.outgoing import FromWorker
+from farhand.worker.context import capture_prints
+from farhand.worker.executor import Executor
+from farhand.worker.loading import load_app
+from farhand.worker.outbox import Outbox
+
+
+class _OneThread(Threads):
+    """Threads for a process that has few jobs: one each."""
+
+    def run(self, work: object) -> None:
+        """Begin `work` in a new thread."""
+        threading.Thread(target=work, daemon=True).start()  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+async def serve(fd: int, reference: str, worker_id: str) -> None:
+    """Serve until the parent closes its end."""
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=fd))
+    loop = asyncio.get_running_loop()
+
+    def flush() -> None:
+        while (frame := outbox.take()) is not None:
+            writer.write(len(frame[0]).to_bytes(4, "big") + frame[0])
+
+    outbox = Outbox(lambda soon: loop.call_soon_threadsafe(flush) and None)
+    try:
+        executor = Executor(load_app(reference), outbox, _OneThread(), None, worker_id)
+        await executor.start()
+    except Exception as error:
+        buffer = FromWorker()
+        buffer.goodbye("UNAVAILABLE", f"the process can't start: {type(error).__name__}: {error}")
+        frame, _ = buffer.take()
+        writer.write(len(frame).to_bytes(4, "big") + frame)
+        await writer.drain()
+        return
+    capture_prints()
+    while True:
+        try:
+            size = int.from_bytes(await reader.readexactly(4), "big")
+            frame = await reader.readexactly(size)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            os._exit(0)
+        _perform(executor, incoming.parse(worker_pb2.HubFrame, frame))
+
+
+def _perform(executor: Executor, frame: worker_pb2.HubFrame) -> None:
+    if incoming.hub_says(frame) & Says.WORK:
+        executor.assign(incoming.assignments(frame.assign), 0)
+        for job, amount in zip(frame.credit.job, frame.credit.bytes, strict=True):
+            executor.credit(job, amount)
+
+
+def main() -> None:
+    """Run as a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
+
+
+if __name__ == "__main__":
+    main()

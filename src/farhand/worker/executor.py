@@ -1,0 +1,319 @@
+"""Runs assigned jobs: coroutines on its event loop, functions in threads, and the isolated in processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from farhand.errors import HandlerNotFound
+from farhand.ports.runner import Threads
+from farhand.wire.farhand.incoming import Assignment
+from farhand.wire.values import from_payload
+from farhand.worker.app import App, Handler, Style
+from farhand.worker.call import TIMED_OUT, Call
+from farhand.worker.children import Children
+from farhand.worker.context import Stop, current
+from farhand.worker.outbox import Outbox
+
+
+class Executor:
+    """The jobs of one worker. All its verbs belong to the event loop that async handlers run on."""
+
+    def __init__(
+        self, app: App, outbox: Outbox, threads: Threads, children: Children | None, worker_id: str
+    ) -> None:
+        """`children` runs handlers with ``isolate="process"``; None where this is such a child itself."""
+        self.draining = False
+        self._app = app
+        self._outbox = outbox
+        self._threads = threads
+        self._children = children
+        self._worker_id = worker_id
+        self._state = SimpleNamespace()
+        self._lifespan: Any = None
+        self._calls: dict[str, Call] = {}
+        self._sessions: dict[str, dict[str, Any]] = {}
+        self._quiet: asyncio.Event | None = None
+        self._fresh: list[Call] = []
+        self._loop: asyncio.AbstractEventLoop
+
+    @property
+    def running(self) -> int:
+        """Jobs that haven't ended."""
+        return len(self._calls)
+
+    # -- its life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Run the app's lifespan up to its `yield`. What it raises passes through."""
+        self._loop = asyncio.get_running_loop()
+        function = self._app.lifespan_function
+        if function is None:
+            return
+        made = function(self._state)
+        if inspect.isasyncgen(made):
+            self._lifespan = made
+            await anext(made)
+        elif inspect.isgenerator(made):
+            self._lifespan = made
+            next(made)
+        elif inspect.isawaitable(made):
+            await made
+
+    async def quiet(self) -> None:
+        """Wait until no job is left."""
+        if self._calls:
+            self._quiet = asyncio.Event()
+            await self._quiet.wait()
+
+    async def close(self) -> None:
+        """End what runs, then the children, threads and lifespan."""
+        self.lost()
+        tasks = [call.stop for call in self._calls.values() if isinstance(call.stop, asyncio.Task)]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._children is not None:
+            await self._children.close()
+        self._threads.close()
+        made, self._lifespan = self._lifespan, None
+        if inspect.isasyncgen(made):
+            with contextlib.suppress(StopAsyncIteration):
+                await anext(made)
+        elif made is not None:
+            next(made, None)
+
+    # -- what the link brings ----------------------------------------------------------------------------------------
+
+    def assign(self, assignments: list[Assignment], generation: int) -> None:
+        """Begin these jobs, which came over the connection of this generation."""
+        if generation != self._outbox.generation:
+            return
+        for assignment in assignments:
+            if self.draining:
+                self._outbox.reject(generation, assignment.job)
+                continue
+            handler = self._app.handlers.get(assignment.handler)
+            if handler is None:
+                self._refuse(assignment)
+                continue
+            call = Call(assignment, handler, self._outbox, self._state, self._worker_id)
+            self._calls[call.job] = call
+            self._begin(call, assignment)
+
+    def cancel(self, job: str, reason: str) -> None:
+        """End a job; with reason TAKE_BACK only if it has not begun."""
+        call = self._calls.get(job)
+        if call is None or call.reason:
+            return
+        if reason == "TAKE_BACK":
+            if not call.began:
+                call.reason = reason
+                self._outbox.reject(call.generation, job)
+                self._stop(call)
+            return
+        call.reason = reason
+        self._stop(call)
+
+    def credit(self, job: str, amount: int) -> None:
+        """The job's reader takes more."""
+        call = self._calls.get(job)
+        if call is not None:
+            call.grant(amount)
+            if self._children is not None and call.handler.isolate == "process":
+                self._children.credit(job, amount)
+
+    def close_session(self, session: str) -> None:
+        """Forget a session's state."""
+        self._sessions.pop(session, None)
+        if self._children is not None:
+            self._children.close_session(session)
+
+    def lost(self) -> None:
+        """The hub is gone: nobody waits for these jobs or sessions any more."""
+        for call in list(self._calls.values()):
+            if not call.reason:
+                call.reason = "CANCELLED"
+                self._stop(call)
+        for session in list(self._sessions):
+            self.close_session(session)
+
+    # -- beginning ---------------------------------------------------------------------------------------------------
+
+    def _refuse(self, assignment: Assignment) -> None:
+        ghost = Handler(lambda: None, assignment.handler, None, "none")
+        call = Call(assignment, ghost, self._outbox, self._state, self._worker_id)
+        call.fail(HandlerNotFound(f"this worker doesn't serve {assignment.handler!r}"))
+
+    def _begin(self, call: Call, assignment: Assignment) -> None:
+        handler = call.handler
+        if handler.timeout is not None:
+            call.timer = self._loop.call_later(handler.timeout, self._time_out, call)
+        if assignment.session:
+            hook = self._open_session(assignment)
+            call.session_state = self._sessions[assignment.session]
+            if hook is not None:
+                call.stop = self._loop.create_task(self._restore_first(call, hook))
+                return
+        self._launch(call)
+
+    def _launch(self, call: Call) -> None:
+        handler = call.handler
+        if handler.isolate == "process" and self._children is not None:
+            call.stop = self._loop.create_task(self._run_in_child(call, self._children))
+        elif handler.style.is_async:
+            if not self._fresh:
+                self._loop.call_soon(self._announce)
+            self._fresh.append(call)
+            call.stop = self._loop.create_task(self._run_async(call))
+        elif handler.isolate == "none":
+            self._loop.call_soon(self._run_here, call)
+        else:
+            self._threads.run(lambda: self._run_in_thread(call))
+
+    def _announce(self) -> None:
+        """Say `started` for those that didn't end in their first step. It runs after those steps, which were
+        scheduled before it is scheduled again."""
+        fresh, self._fresh = self._fresh, []
+        self._loop.call_soon(self._announce_late, fresh)
+
+    def _announce_late(self, fresh: list[Call]) -> None:
+        for call in fresh:
+            if not call.said_start:
+                call.say_start()
+
+    def _open_session(self, assignment: Assignment) -> Callable[..., Any] | None:
+        """Make a session's state if it isn't here; the restore hook if that must run first."""
+        if assignment.session in self._sessions:
+            return None
+        data = from_payload(assignment.session_data)
+        self._sessions[assignment.session] = data if isinstance(data, dict) else {}
+        return self._app.restore_function if assignment.moved else None
+
+    async def _restore_first(self, call: Call, hook: Callable[..., Any]) -> None:
+        try:
+            made = hook(call.session_state)
+            if inspect.isawaitable(made):
+                await made
+        except asyncio.CancelledError:
+            self._finish_cancelled(call)
+        except Exception as error:
+            call.fail(error)
+            self._done(call)
+        else:
+            self._launch(call)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    async def _run_async(self, call: Call) -> None:
+        handler = call.handler
+        try:
+            if call.reason:
+                raise asyncio.CancelledError
+            current.set(call)
+            positional, keyword = handler.signature.bind(call.args, call.context)
+            call.start()
+            if handler.style is Style.ASYNC:
+                call.succeed(await handler.function(*positional, **keyword))
+            else:
+                async with contextlib.aclosing(handler.function(*positional, **keyword)) as chunks:
+                    async for chunk in chunks:
+                        if not call.chunk(chunk):
+                            await call.wait_for_credit()
+                call.succeed(None)
+        except asyncio.CancelledError as error:
+            if not call.reason:
+                call.fail(error)
+            else:
+                call.stopped("stopped" if call.began else "not_started")
+        except BaseException as error:
+            call.fail(error)
+        self._done(call)
+
+    def _run_here(self, call: Call) -> None:
+        """A plain function on the event loop, which it blocks."""
+        token = current.set(call)
+        try:
+            self._run_sync(call)
+        finally:
+            current.reset(token)
+        self._done(call)
+
+    def _run_in_thread(self, call: Call) -> None:
+        token = current.set(call)
+        try:
+            self._run_sync(call)
+        finally:
+            current.reset(token)
+        with contextlib.suppress(RuntimeError):  # the loop has closed: the worker has stopped, nobody counts any more
+            self._loop.call_soon_threadsafe(self._done, call)
+
+    def _run_sync(self, call: Call) -> None:
+        handler = call.handler
+        try:
+            if call.reason:
+                raise Stop
+            positional, keyword = handler.signature.bind(call.args, call.context)
+            call.start()
+            result = handler.function(*positional, **keyword)
+            if handler.style is Style.GENERATOR:
+                result = self._drive(call, result)
+            call.succeed(result)
+        except Stop:
+            call.stopped("stopped" if call.began else "not_started")
+        except BaseException as error:
+            call.fail(error)
+
+    @staticmethod
+    def _drive(call: Call, chunks: Any) -> Any:
+        """Send a generator's chunks; its return value."""
+        with contextlib.closing(chunks):
+            while True:
+                try:
+                    chunk = next(chunks)
+                except StopIteration as end:
+                    return end.value
+                if call.reason:
+                    raise Stop
+                if not call.chunk(chunk):
+                    call.wait_for_credit_in_thread()
+
+    async def _run_in_child(self, call: Call, children: Children) -> None:
+        try:
+            if call.reason:
+                raise asyncio.CancelledError
+            call.start()
+            await children.run(call, self._sessions.get(call.session))
+        except asyncio.CancelledError:
+            call.stopped("killed" if call.began else "not_started")
+        except Exception as error:
+            call.fail(error)
+        self._done(call)
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def _stop(self, call: Call) -> None:
+        if isinstance(call.stop, asyncio.Task):
+            call.stop.cancel()
+        else:
+            call.nudge()
+
+    def _time_out(self, call: Call) -> None:
+        if not call.reason:
+            call.reason = TIMED_OUT
+            self._stop(call)
+
+    def _finish_cancelled(self, call: Call) -> None:
+        call.stopped("not_started")
+        self._done(call)
+
+    def _done(self, call: Call) -> None:
+        if call.timer is not None:
+            call.timer.cancel()
+        self._calls.pop(call.job, None)
+        if self._quiet is not None and not self._calls:
+            self._quiet.set()
+
+

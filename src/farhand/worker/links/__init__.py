@@ -1,0 +1,1 @@
+"""How a worker is reached, a file a way."""

@@ -1,0 +1,231 @@
+"""The native link: dial the hub, introduce the worker, keep one stream open, and come back when it breaks.
+
+It runs on an event loop of its own thread, so that heartbeats go out while a handler keeps the worker's loop busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import grpc
+import structlog
+
+from farhand.core.link import Link, Role, Says
+from farhand.errors import FarhandError, ProtocolViolation, Replaced, Unavailable
+from farhand.model.worker import WorkerInfo
+from farhand.wire.farhand import incoming
+from farhand.wire.farhand._pb import worker_pb2
+from farhand.wire.farhand.options import DIAL_OPTIONS
+from farhand.wire.farhand.outgoing import FromWorker
+from farhand.core.retrying import Backoff
+from farhand.worker.outbox import Outbox
+
+CONNECT = "/farhand.v1.WorkerService/Connect"
+CHORE_EVERY = 1.0
+CHATTER_DELAY = 0.05
+"""Seconds that progress and console text wait for company: at most 20 such events a second a job."""
+WELCOME_TIMEOUT = 10.0
+
+
+class Serves(Protocol):
+    """What the link needs of the worker behind it. Called in the link's thread."""
+
+    @property
+    def running(self) -> int: ...
+    def on_work(self, frame: worker_pb2.HubFrame) -> None: ...
+    def on_ready(self) -> None: ...
+    def on_lost(self) -> None: ...
+    def on_refused(self, error: FarhandError) -> None: ...
+
+
+class HubLink:
+    """The worker's end of the conversation."""
+
+    def __init__(self, info: WorkerInfo, address: str, worker: Serves) -> None:
+        self.outbox = Outbox(self._wake)
+        self._info = info
+        self._address = address
+        self._worker = worker
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="farhand-link", daemon=True)
+        self._waiter: asyncio.Future[None] | None = None
+        self._lazy: asyncio.TimerHandle | None = None
+        self._link: Link | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._log = structlog.get_logger("farhand.worker")
+
+    def start(self) -> None:
+        """Begin dialling, in a thread of its own."""
+        self._thread.start()
+
+    def say_draining(self) -> None:
+        """Tell the hub that no new work is wanted. From any thread."""
+        self._stopping = True
+        self.outbox.say(FromWorker.draining)
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Say goodbye and end the thread; waits up to `timeout` seconds. From another thread."""
+        self._stopping = True
+        if self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._leave)
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._cancel)
+                self._thread.join(timeout)
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            with contextlib.suppress(asyncio.CancelledError):
+                runner.run(self._run())
+
+    def _leave(self) -> None:
+        if self._link is not None and self._link.is_open:
+            self.outbox.say(FromWorker.goodbye)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+
+    async def _run(self) -> None:
+        self._main = asyncio.current_task()
+        backoff = Backoff()
+        said = False
+        while not self._stopping:
+            try:
+                await self._converse(backoff)
+                said = False
+            except (ProtocolViolation, Replaced) as error:
+                self._worker.on_refused(error)
+                return
+            except (Unavailable, grpc.aio.AioRpcError, TimeoutError) as error:
+                if not said:
+                    self._log.warning("the hub is not there; trying again", hub=self._address, why=_why(error))
+                    said = True
+            finally:
+                self._link = None
+                self.outbox.renew()
+                self._worker.on_lost()
+            if not self._stopping:
+                await asyncio.sleep(backoff.next(random.random()))
+
+    async def _converse(self, backoff: Backoff) -> None:
+        """One connection, from hello to its end."""
+        async with grpc.aio.insecure_channel(self._address, options=DIAL_OPTIONS) as channel:
+            call = channel.stream_stream(CONNECT)()
+            self._link = link = Link(Role.PEER, time.monotonic())
+            self.outbox.renew()
+            self.outbox.say(lambda buffer: buffer.hello(self._info))
+            writer = asyncio.ensure_future(self._write(call, link))
+            reader = asyncio.ensure_future(self._read(call, link, backoff))
+            chore = asyncio.ensure_future(self._chore(link))
+            tasks = {writer, reader, chore}
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in (reader, chore, writer):
+                    if task in done:
+                        await task
+            except grpc.aio.AioRpcError as error:
+                raise _refusal(error) from error
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                call.cancel()
+
+    async def _read(self, call: Any, link: Link, backoff: Backoff) -> None:
+        while True:
+            async with asyncio.timeout(None if link.is_open else WELCOME_TIMEOUT):
+                data = await call.read()
+            if data is grpc.aio.EOF:
+                if await call.code() is not grpc.StatusCode.OK:
+                    raise _refusal_of(await call.code(), await call.details())
+                raise Unavailable("the hub closed the connection")
+            frame = incoming.parse(worker_pb2.HubFrame, data)
+            says = incoming.hub_says(frame)
+            link.received(says, time.monotonic())
+            if says & Says.WELCOME:
+                backoff.reset()
+                self._log.info("connected", hub=self._address, worker=self._info.id, group=self._info.group)
+                self._worker.on_ready()
+            if says & Says.WORK:
+                self._worker.on_work(frame)
+            if says & Says.GOODBYE:
+                raise _farewell(frame.goodbye.code, frame.goodbye.message)
+
+    async def _write(self, call: Any, link: Link) -> None:
+        while True:
+            while (taken := self.outbox.take()) is not None:
+                data, says = taken
+                link.sent(says, time.monotonic())
+                await call.write(data)
+                if says & Says.GOODBYE:
+                    await call.done_writing()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(1):
+                            await call.code()
+                    return
+            self._waiter = waiter = asyncio.get_running_loop().create_future()
+            await waiter
+
+    async def _chore(self, link: Link) -> None:
+        while True:
+            await asyncio.sleep(CHORE_EVERY)
+            now = time.monotonic()
+            if link.is_open and link.heartbeat_due(now) < CHORE_EVERY:
+                running = self._worker.running
+                self.outbox.say(lambda buffer, running=running: buffer.heartbeat(running))  # type: ignore[misc]
+            if link.is_silent(now):
+                raise Unavailable(f"the hub has been silent for {link.silent_for(now):.0f} s")
+
+    # -- waking the writer -------------------------------------------------------------------------------------------
+
+    def _wake(self, soon: bool) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._write_now if soon else self._write_later)
+
+    def _write_now(self) -> None:
+        if self._lazy is not None:
+            self._lazy.cancel()
+            self._lazy = None
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _write_later(self) -> None:
+        if self._lazy is None:
+            self._lazy = self._loop.call_later(CHATTER_DELAY, self._write_now)
+
+
+def _farewell(code: str, message: str) -> FarhandError:
+    if code == "REPLACED":
+        return Replaced(f"{message}: give each worker an id of its own")
+    if code == "PROTOCOL_VIOLATION":
+        return ProtocolViolation(f"the hub refused this worker: {message}")
+    return Unavailable(message or "the hub said goodbye")
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> FarhandError:
+    return _refusal_of(error.code(), error.details())
+
+
+def _refusal_of(code: grpc.StatusCode, details: str | None) -> FarhandError:
+    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED):
+        return ProtocolViolation(f"the hub refused this worker: {details}")
+    return Unavailable(details or code.name)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
