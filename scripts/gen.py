@@ -49,7 +49,9 @@ def main() -> int:
         for name, text in texts.items():
             (TARGET / name).write_text(text)
         return 0
-    stale = [name for name, text in texts.items() if not (TARGET / name).exists() or (TARGET / name).read_text() != text]
+    stale = [
+        name for name, text in texts.items() if not (TARGET / name).exists() or (TARGET / name).read_text() != text
+    ]
     stale += [path.name for path in TARGET.glob("*.py*") if path.name not in texts]
     if stale:
         print(f"generated code is not current: {', '.join(stale)}; run `make gen`", file=sys.stderr)

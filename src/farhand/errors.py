@@ -109,7 +109,7 @@ class NeverDispatched(FarhandError):
 
 
 class OutcomeUnknown(FarhandError):
-    """The worker or the connection was lost while the call ran: it may or may not have happened. Check before retrying."""
+    """The worker or the connection was lost while the call ran: it may or may not have happened. Check, then retry."""
 
     code = "OUTCOME_UNKNOWN"
     grpc_status = "ABORTED"

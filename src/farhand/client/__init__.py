@@ -1,4 +1,6 @@
-"""Asks. The async client is the source; the sync one is a portal over it. Nothing here knows workers or the hub's inside."""
+"""Asks. The async client is the source; the sync one is a portal over it.
+
+Nothing here knows workers or the hub's inside."""
 
 from __future__ import annotations
 

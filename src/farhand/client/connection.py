@@ -10,11 +10,11 @@ from typing import Any
 
 import grpc
 
-from farhand.core.retrying import Backoff
 from farhand.client.calls import AnyCall, RunCall, StreamCall
 from farhand.client.rpc import SERVICE, error_of
 from farhand.core.deadlines import Deadlines
 from farhand.core.link import Link, Role, Says
+from farhand.core.retrying import Backoff
 from farhand.errors import DeadlineExceeded, FarhandError, OutcomeUnknown, ProtocolViolation, Unavailable
 from farhand.model.limits import CREDIT_WINDOW
 from farhand.model.payload import Payload
@@ -69,7 +69,9 @@ class Connection:
     def run(self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None) -> RunCall:
         """Begin a call whose end is wanted."""
         self._last = number = self._last + 1
-        call = RunCall(number, self._loop.time() + (FOREVER if timeout is None else timeout), self._loop.create_future())
+        call = RunCall(
+            number, self._loop.time() + (FOREVER if timeout is None else timeout), self._loop.create_future()
+        )
         self._begin(call, (handler, args, _ms(timeout), CREDIT_WINDOW, False, extra))
         return call
 
@@ -182,7 +184,9 @@ class Connection:
             if call is None:
                 continue
             if self._unsent.pop(number, None) is not None:
-                call.fail(Unavailable(f"can't reach a hub at {self.address} ({self._why}): is `farhand hub` running there?"))
+                call.fail(
+                    Unavailable(f"can't reach a hub at {self.address} ({self._why}): is `farhand hub` running there?")
+                )
             else:
                 call.fail(DeadlineExceeded("the hub did not answer within the timeout", dispatched=None))
                 if self._open:
@@ -220,7 +224,7 @@ class Connection:
                 await asyncio.sleep(backoff.next(random.random()))
 
     async def _converse(self, backoff: Backoff) -> None:
-        call = self.channel.stream_stream(SERVICE + "Channel")(metadata=self._metadata)
+        call: Any = self.channel.stream_stream(SERVICE + "Channel")(metadata=self._metadata)
         link = Link(Role.PEER, self._loop.time())
         self._buffer = FromClient()
         self._buffer.hello()

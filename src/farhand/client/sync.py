@@ -88,9 +88,7 @@ class _SyncCalls:
         """Run a handler and wait for its result, as `AsyncClient.run`."""
         portal, calls = self._enter()
         return portal.call(
-            calls.run(
-                handler, args, group=group, timeout=timeout, priority=priority, labels=labels, returns=returns
-            )
+            calls.run(handler, args, group=group, timeout=timeout, priority=priority, labels=labels, returns=returns)
         )
 
     def stream(
@@ -276,7 +274,8 @@ class Client(_SyncCalls):
         portal, client = self._open()
 
         async def begin() -> aio.Session:
-            return await client.session(group=group, on_loss=on_loss, ttl=ttl, labels=labels, data=data)
+            opened: aio.Session = await client.session(group=group, on_loss=on_loss, ttl=ttl, labels=labels, data=data)
+            return opened
 
         return Session(portal, portal.call(begin()))
 

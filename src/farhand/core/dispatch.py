@@ -120,7 +120,7 @@ class Dispatch:
         return None
 
     def put_back(self, job: Job, pinned: int | None = None) -> int | None:
-        """Place again a job that a worker refused, ahead of those that came after it; as `place`, but never refused."""
+        """Place again a job that was refused or moved, ahead of those that came after it; always accepted."""
         group = self._groups[job.group]
         need = Need(job.handler, frozenset(job.labels.items()) if job.labels else NO_LABELS, pinned)
         seat = self._free_seat(group, need)
@@ -133,17 +133,16 @@ class Dispatch:
 
     def release(self, link: int) -> None:
         """A job on this worker is over: its slot is free."""
-        seat = self._seats.get(link)
-        if seat is not None:
-            pool = self._groups[seat.info.group].pool(seat)
-            pool.take(seat)
-            seat.used -= 1
-            self._order += 1
-            seat.touched = self._order
-            pool.put(seat)
+        seat = self._seats[link]
+        pool = self._groups[seat.info.group].pool(seat)
+        pool.take(seat)
+        seat.used -= 1
+        self._order += 1
+        seat.touched = self._order
+        pool.put(seat)
 
     def next_for(self, link: int) -> Job | None:
-        """The waiting job that this worker is to take now, its slot reserved; None: nothing fits, or no slot is free."""
+        """The waiting job that this worker is to take now, its slot reserved; None: nothing fits or is free."""
         seat = self._seats[link]
         group = self._groups[seat.info.group]
         if not group.waiting or seat.free <= 0:
@@ -158,22 +157,11 @@ class Dispatch:
         return job
 
     def withdraw(self, job: Job) -> None:
-        """Take a job out of the queue, if it waits there."""
-        need = self._waiting.get(job.id)
-        if need is not None:
-            group = self._groups[job.group]
-            lane = group.lanes[need]
-            lane.remove(job)
-            self._forget(group, lane, job.id)
-
-    def idle_links(self, group: str) -> list[int]:
-        """The links of a group that have a free slot."""
-        found = self._groups.get(group)
-        return [seat.link for seat in found.seats.values() if seat.free > 0] if found else []
-
-    def used(self, link: int) -> int:
-        """How many slots of a worker are taken."""
-        return self._seats[link].used
+        """Take a waiting job out of its queue."""
+        group = self._groups[job.group]
+        lane = group.lanes[self._waiting[job.id]]
+        lane.remove(job)
+        self._forget(group, lane, job.id)
 
     def groups(self) -> Iterator[GroupView]:
         """Every group that has a worker or a waiting job."""
@@ -200,7 +188,9 @@ class Dispatch:
             return f"no worker of group {job.group!r} that serves {job.handler!r} has the labels {wanted}"
         if not any(seat.open for seat in fitting):
             return f"every worker of group {job.group!r} that serves {job.handler!r} is stalled or draining"
-        return f"all {sum(seat.info.slots for seat in fitting)} slots for {job.handler!r} in group {job.group!r} are taken"
+        return (
+            f"all {sum(seat.info.slots for seat in fitting)} slots for {job.handler!r} in group {job.group!r} are taken"
+        )
 
     def _free_seat(self, group: _Group, need: Need) -> Seat | None:
         if need.pinned is not None:
@@ -210,9 +200,7 @@ class Dispatch:
         for pool in group.pools.values():
             if pool.fits(need):
                 seat = pool.best()
-                if seat is not None and (
-                    best is None or (seat.level, seat.touched) < (best.level, best.touched)
-                ):
+                if seat is not None and (best is None or (seat.level, seat.touched) < (best.level, best.touched)):
                     best = seat
         return best
 
@@ -226,7 +214,11 @@ class Dispatch:
 
     def _wait(self, group: _Group, job: Job, need: Need) -> None:
         if group.waiting >= self._limit or self._total >= self._total_limit:
-            full, limit = (f"group {group.name!r}", self._limit) if group.waiting >= self._limit else ("the hub", self._total_limit)
+            full, limit = (
+                (f"group {group.name!r}", self._limit)
+                if group.waiting >= self._limit
+                else ("the hub", self._total_limit)
+            )
             if not group.seats and not group.waiting:
                 del self._groups[group.name]
             raise Overloaded(
@@ -255,9 +247,7 @@ class Dispatch:
 
     def _unknown(self, job: Job, group: _Group) -> HandlerNotFound:
         similar = get_close_matches(job.handler, group.known, n=3, cutoff=0.5)
-        elsewhere = sorted(
-            one.name for one in self._groups.values() if one is not group and job.handler in one.known
-        )
+        elsewhere = sorted(one.name for one in self._groups.values() if one is not group and job.handler in one.known)
         hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
         if elsewhere:
             hint += f"; group {' and '.join(elsewhere)} serves it"

@@ -7,6 +7,7 @@ caller sends `Ticked` at `wake_at()`. An event that is refused raises before any
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from farhand.errors import JobNotFound, Overloaded, ProtocolViolation, Unavailab
 from farhand.model.event import Event, Fault, Kind, Outcome
 from farhand.model.job import Job
 from farhand.model.limits import CANCEL_TIMEOUT, SILENCE, STALL_TIMEOUT, START_TIMEOUT
+from farhand.model.payload import NOTHING
 from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
 
 CHECK_EVERY = 1.0
@@ -56,7 +58,8 @@ class _Record:
 
 
 class _Worker:
-    """A connected worker: the jobs whose slots it holds, and those it hasn't begun, oldest first."""
+    """A connected worker: the jobs whose slots it holds, and of these the ones it hasn't begun, oldest first, and the
+    ones it was asked to give back (and when; never again once that was given up)."""
 
     __slots__ = ("draining", "held", "info", "joined", "recalled", "unstarted")
 
@@ -110,7 +113,8 @@ class Machine:
         Raises:
             FarhandError: the event is refused, as its class says; nothing has changed.
         """
-        self._out = out = []
+        out: list[do.Effect] = []
+        self._out = out
         self._verbs[event.__class__](event, now)
         return out
 
@@ -290,7 +294,10 @@ class Machine:
             self._check_at = now + CHECK_EVERY
 
     def _session_closed(self, event: on.SessionClosed, now: float) -> None:
+        active = self._sessions.active(event.session)
         link = self._sessions.close(event.session)
+        if active:
+            self._settle_waiting({event.session: False}, "the session was closed before this call began", now)
         if link is not None:
             self._out.append(do.DropSession(link, event.session))
 
@@ -298,9 +305,7 @@ class Machine:
 
     def _ticked(self, event: on.Ticked, now: float) -> None:
         for job in list(self._deadlines.due(now)):
-            record = self._jobs.get(job)
-            if record is not None and record.due is not None:
-                self._overdue(record, now)
+            self._overdue(self._jobs[job], now)
         if self._check_at is not None and now >= self._check_at:
             self._check(now)
 
@@ -329,7 +334,7 @@ class Machine:
             self._out.append(do.Assign(link, job))
             return
         new, moved = self._sessions.pin(job.session, link)
-        data = self._sessions.get(job.session).data if new else do.NOTHING
+        data = self._sessions.get(job.session).data if new else NOTHING
         self._out.append(do.Assign(link, job, data, moved))
 
     def _fill(self, link: int, now: float) -> None:
@@ -341,16 +346,17 @@ class Machine:
                 self._assign(record, link, now)
                 continue
             self._dispatch.release(link)
-            pinned = self._dispatch.put_back(job, home)
-            if pinned is not None:
-                self._assign(record, pinned, now)
+            self._place_again(record, now)
 
     def _requeue(self, record: _Record, now: float) -> None:
         """A worker refused the job without having begun it: give it to another, ahead of the rest."""
         record.state = after(record.state, Move.REJECT)
         record.link = None
-        pinned = self._sessions.link_of(record.job.session) if record.job.session else None
-        link = self._dispatch.put_back(record.job, pinned)
+        self._place_again(record, now)
+
+    def _place_again(self, record: _Record, now: float) -> None:
+        job = record.job
+        link = self._dispatch.put_back(job, self._sessions.link_of(job.session) if job.session else None)
         if link is not None:
             self._assign(record, link, now)
 
@@ -401,20 +407,20 @@ class Machine:
         for job in worker.held:
             record = self._jobs.get(job)
             if record is not None and record.link == link:
-                self._end(record, _outcome_unknown(f"{why}: it may or may not have finished"), self._chunks(record), now)
+                self._end(
+                    record, _outcome_unknown(f"{why}: it may or may not have finished"), self._chunks(record), now
+                )
         if fates:
-            self._settle_waiting(fates, why, now)
+            self._settle_waiting(fates, f"{why.partition(' while ')[0]}, and the session's state with it", now)
 
     def _settle_waiting(self, fates: dict[str, bool], why: str, now: float) -> None:
-        """Calls that wait for a session's worker, which is gone, fail or go to the session's next worker."""
+        """Waiting calls of sessions that are lost fail; those of sessions that move go to the next worker."""
         for record in [one for one in self._jobs.values() if one.link is None and one.job.session in fates]:
             self._dispatch.withdraw(record.job)
             if not fates[record.job.session]:
-                self._end(record, _session_lost(f"{why.split(' while ')[0]}, and the session's state with it"), 0, now)
+                self._end(record, _session_lost(why), 0, now)
                 continue
-            link = self._dispatch.put_back(record.job, self._sessions.link_of(record.job.session))
-            if link is not None:
-                self._assign(record, link, now)
+            self._place_again(record, now)
 
     def _check(self, now: float) -> None:
         """The chores that may be up to a second late."""
@@ -443,8 +449,8 @@ class Machine:
             self._out.append(do.CancelJob(link, job, "TAKE_BACK"))
         for job, since in list(worker.recalled.items()):
             if now - since < self.limits.cancel_timeout:
-                break
-            del worker.recalled[job]
+                continue
+            worker.recalled[job] = inf
             record = self._jobs.get(job)
             if record is not None and record.link == link:
                 text = f"worker {worker.info.id!r} neither began the job nor gave it back"

@@ -38,7 +38,9 @@ class Sessions:
             InvalidArguments: one of this id is open.
         """
         if len(self._open) >= self._limit:
-            raise Overloaded(f"{self._limit:,} sessions are open; close some, or give them a shorter ttl", retry_after=5)
+            raise Overloaded(
+                f"{self._limit:,} sessions are open; close some, or give them a shorter ttl", retry_after=5
+            )
         if session.id in self._open:
             raise InvalidArguments(f"session {session.id} is open already")
         self._open[session.id] = _Entry(session, now)
@@ -85,6 +87,11 @@ class Sessions:
         if entry is not None:
             entry.active -= 1
             entry.used = now
+
+    def active(self, session: str) -> int:
+        """How many of its calls were accepted and haven't ended."""
+        entry = self._open.get(session)
+        return entry.active if entry else 0
 
     def close(self, session: str) -> int | None:
         """Forget it; the link that holds its state, if any."""

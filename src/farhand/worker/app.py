@@ -45,7 +45,9 @@ class Handler:
         if isolate is not None and isolate not in get_args(Isolate):
             raise ValueError(f"handler {name!r}: isolate must be 'thread', 'process' or 'none', not {isolate!r}")
         if isolate == "thread" and self.style.is_async:
-            raise ValueError(f"handler {name!r} is {self.style.value}: it runs on an event loop, or with isolate='process'")
+            raise ValueError(
+                f"handler {name!r} is {self.style.value}: it runs on an event loop, or with isolate='process'"
+            )
         if timeout is not None and not timeout > 0:
             raise ValueError(f"handler {name!r}: timeout must be more than 0 seconds, not {timeout!r}")
         self.isolate: Isolate = isolate or ("none" if self.style.is_async else "thread")
@@ -87,13 +89,13 @@ class App:
 
     def handler(
         self,
-        function: F | None = None,
+        function: Callable[..., Any] | None = None,
         /,
         *,
         name: str | None = None,
         timeout: float | None = None,
         isolate: Isolate | None = None,
-    ) -> F | Callable[[F], F]:
+    ) -> Any:
         """Serve a function. Its parameters and result are read from its type hints; a generator streams.
 
         Args:
@@ -108,7 +110,7 @@ class App:
         """
 
         def register(function: F) -> F:
-            own = name or getattr(function, "__name__", "")
+            own: str = name or getattr(function, "__name__", "")
             if own in self.handlers:
                 raise ValueError(f"a handler named {own!r} is registered already; give this one a name=…")
             self.handlers[own] = Handler(function, own, timeout, isolate)

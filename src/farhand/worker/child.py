@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 from farhand.core.link import Says
 from farhand.ports.runner import Threads
@@ -24,11 +25,11 @@ from farhand.worker.outbox import Outbox
 
 
 class _OneThread(Threads):
-    """Threads for a process that has few jobs: one each."""
+    """Threads for a process that has one job at a time: a new one each."""
 
-    def run(self, work: object) -> None:
+    def run(self, work: Callable[[], None]) -> None:
         """Begin `work` in a new thread."""
-        threading.Thread(target=work, daemon=True).start()  # type: ignore[arg-type]
+        threading.Thread(target=work, daemon=True).start()
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -43,7 +44,10 @@ async def serve(fd: int, reference: str, worker_id: str) -> None:
         while (frame := outbox.take()) is not None:
             writer.write(len(frame[0]).to_bytes(4, "big") + frame[0])
 
-    outbox = Outbox(lambda soon: loop.call_soon_threadsafe(flush) and None)
+    def wake(soon: bool) -> None:
+        loop.call_soon_threadsafe(flush)
+
+    outbox = Outbox(wake)
     try:
         executor = Executor(load_app(reference), outbox, _OneThread(), None, worker_id)
         await executor.start()

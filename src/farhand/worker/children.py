@@ -36,7 +36,7 @@ class Children:
         self._homes: dict[str, Child] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._busy: dict[str, Child] = {}
-        self._ends: set[asyncio.Task[int]] = set()
+        self._ends: set[asyncio.Future[Any]] = set()
 
     async def run(self, call: Call, session_state: dict[str, Any] | None) -> None:
         """Run a job to its end. Cancelling this kills its process."""
@@ -53,8 +53,8 @@ class Children:
             buffer = ToWorker()
             buffer.credit(job, amount)
             task = asyncio.ensure_future(child.send(buffer.take()[0]))
-            self._ends.add(task)  # type: ignore[arg-type]
-            task.add_done_callback(self._ends.discard)  # type: ignore[arg-type]
+            self._ends.add(task)
+            task.add_done_callback(self._ends.discard)
 
     def close_session(self, session: str) -> None:
         """End the session's process."""

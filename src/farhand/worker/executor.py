@@ -23,9 +23,7 @@ from farhand.worker.outbox import Outbox
 class Executor:
     """The jobs of one worker. All its verbs belong to the event loop that async handlers run on."""
 
-    def __init__(
-        self, app: App, outbox: Outbox, threads: Threads, children: Children | None, worker_id: str
-    ) -> None:
+    def __init__(self, app: App, outbox: Outbox, threads: Threads, children: Children | None, worker_id: str) -> None:
         """`children` runs handlers with ``isolate="process"``; None where this is such a child itself."""
         self.draining = False
         self._app = app
@@ -315,5 +313,3 @@ class Executor:
         self._calls.pop(call.job, None)
         if self._quiet is not None and not self._calls:
             self._quiet.set()
-
-

@@ -49,7 +49,9 @@ class Signature:
                 self._open = True
                 continue
             if parameter.kind is _KINDS.VAR_POSITIONAL:
-                raise TypeError(f"handler {name!r}: *{parameter.name} can't be filled, arguments have names: take a list")
+                raise TypeError(
+                    f"handler {name!r}: *{parameter.name} can't be filled, arguments have names: take a list"
+                )
             (self._keyword if parameter.kind is _KINDS.KEYWORD_ONLY else self._positional).append(parameter.name)
             if parameter.default is _KINDS.empty:
                 fields.append((parameter.name, hint))

@@ -154,7 +154,9 @@ class Worker:
         assignments = incoming.assignments(frame.assign)
         credit = list(zip(frame.credit.job, frame.credit.bytes, strict=True))
         cancels = list(zip(frame.cancel.job, frame.cancel.reason, strict=True))
-        self._call_soon(self._perform, self._link.outbox.generation, assignments, credit, cancels, list(frame.close_session))
+        self._call_soon(
+            self._perform, self._link.outbox.generation, assignments, credit, cancels, list(frame.close_session)
+        )
 
     def on_ready(self) -> None:
         """The hub let it in."""
@@ -205,6 +207,6 @@ def _check(app: App, options: WorkerOptions) -> None:
     isolated = sorted(name for name, handler in app.handlers.items() if handler.isolate == "process")
     if isolated and not options.reference:
         raise InvalidArguments(
-            f"{', '.join(isolated)} with isolate='process' needs the app in a module or file that a new process can load: "
+            f"{', '.join(isolated)} with isolate='process' needs an app that a new process can load: "
             "serve it as MODULE:APP or FILE.py"
         )

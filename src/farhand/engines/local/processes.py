@@ -54,9 +54,13 @@ class LocalProcesses:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", module, str(theirs.fileno()), *arguments]
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            process = await asyncio.to_thread(_start, command, theirs.fileno())
         reader, writer = await asyncio.open_connection(sock=ours)
         return LocalChild(process, reader, writer)
+
+
+def _start(command: Sequence[str], fd: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, pass_fds=[fd], stdin=subprocess.DEVNULL)
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:

@@ -128,7 +128,9 @@ class CallService:
         finally:
             job.leave()
 
-    async def stream(self, request: client_pb2.RunRequest, context: Context) -> AsyncGenerator[client_pb2.JobEvent, None]:
+    async def stream(
+        self, request: client_pb2.RunRequest, context: Context
+    ) -> AsyncGenerator[client_pb2.JobEvent, None]:
         """Stream: events as they come; an end that isn't a success is the RPC's status."""
         job = _Job(self._hub, request, context, events=True)
         try:
@@ -241,4 +243,3 @@ def _message(job: str, event: Event, number: int) -> client_pb2.JobEvent:
     message.text = event.text if event.kind is Kind.CONSOLE else ""
     message.worker_id = event.worker
     return message
-

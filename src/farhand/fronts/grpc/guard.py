@@ -51,7 +51,10 @@ def status_of(error: FarhandError) -> Status:
 
 def _shorten(details: dict[str, Any]) -> dict[str, Any]:
     """The details with long texts cut to their ends, where a traceback says most."""
-    short = {key: f"… {value[-2000:]}" if isinstance(value, str) and len(value) > 2000 else value for key, value in details.items()}
+    short = {
+        key: f"… {value[-2000:]}" if isinstance(value, str) and len(value) > 2000 else value
+        for key, value in details.items()
+    }
     return short if len(msgspec.json.encode(short, enc_hook=str)) <= DETAILS_LIMIT else {"omitted": "too large"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from farhand.errors import Unavailable
 from farhand.fronts.grpc.conversation import Conversation
@@ -21,6 +22,7 @@ class Registry:
         self._hub = hub
         self._clients: set[Conversation] = set()
         self._workers: set[Conversation] = set()
+        self._last: asyncio.Event | None = None
 
     def add(self, conversation: Conversation, *, worker: bool) -> None:
         """A conversation began."""
@@ -30,11 +32,16 @@ class Registry:
         """It is over."""
         self._workers.discard(conversation)
         self._clients.discard(conversation)
+        if self._last is not None and not self._workers and not self._clients:
+            self._last.set()
 
-    @property
-    def open(self) -> int:
-        """How many there are."""
-        return len(self._workers) + len(self._clients)
+    async def all_closed(self, timeout: float) -> None:
+        """Wait until none is left, for at most `timeout` seconds."""
+        if self._workers or self._clients:
+            self._last = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._last.wait()
 
     def tell_draining(self) -> None:
         """Let every peer know that the hub is stopping."""

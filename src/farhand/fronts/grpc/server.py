@@ -91,7 +91,9 @@ class Server:
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
-            raise Unavailable(f"can't listen on {host}:{port}: another program has the port, or it isn't allowed") from error
+            raise Unavailable(
+                f"can't listen on {host}:{port}: another program has the port, or it isn't allowed"
+            ) from error
         await self._server.start()
         for name in ("", WORKER_SERVICE, CLIENT_SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -109,9 +111,7 @@ class Server:
         """Tell callers whose jobs are left, say goodbye to every peer, and close."""
         self._hub.stop()
         self._registry.close_all()
-        async with asyncio.timeout(3):
-            while self._registry.open:
-                await asyncio.sleep(0.01)
+        await self._registry.all_closed(3.0)
         if self._chore is not None:
             self._chore.cancel()
         await self._server.stop(0.5)

@@ -10,7 +10,7 @@ from farhand import errors
 from farhand.errors import FarhandError, ProtocolViolation
 from farhand.model.event import Event, Fault, Kind, Outcome, Progress
 from farhand.model.limits import TEXT_LIMIT
-from farhand.model.payload import NOTHING, Media, Payload
+from farhand.model.payload import NOTHING, Payload
 from farhand.wire.farhand._pb import common_pb2 as pb
 
 KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
@@ -125,9 +125,10 @@ def to_error(fault: Fault, outcome: str = "") -> FarhandError:
 
 def payload_of(message: pb.Payload) -> Payload:
     """A wire payload as a noun."""
-    return Payload(message.data, message.media) if message.media else NOTHING
+    return Payload(message.data, int(message.media)) if message.media else NOTHING
 
 
 def payload_message(payload: Payload) -> pb.Payload:
     """A payload as its wire message."""
-    return pb.Payload(data=payload.data, media=pb.MediaType.ValueType(payload.media))
+    media: Any = payload.media
+    return pb.Payload(data=payload.data, media=media)

@@ -6,10 +6,10 @@ from typing import cast, get_args
 
 from farhand.errors import ProtocolViolation
 from farhand.model.handler import HandlerSpec, Isolate
+from farhand.model.limits import PROTOCOL
 from farhand.model.names import check_name
 from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
-from farhand.model.limits import PROTOCOL
 
 
 def hello_message(info: WorkerInfo) -> worker_pb2.Hello:

@@ -379,7 +379,9 @@ class ToClient(_Outgoing):
         return frame.SerializeToString()
 
 
-def call_extra(group: str, priority: int, labels: Mapping[str, str] | None, session: str) -> client_pb2.CallExtra | None:
+def call_extra(
+    group: str, priority: int, labels: Mapping[str, str] | None, session: str
+) -> client_pb2.CallExtra | None:
     """What a call says beyond the columns; None where it is plain, so that plain calls cost nothing more."""
     if group == "default" and not priority and not labels and not session:
         return None

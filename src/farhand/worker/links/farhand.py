@@ -10,20 +10,19 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
 import structlog
 
 from farhand.core.link import Link, Role, Says
+from farhand.core.retrying import Backoff
 from farhand.errors import FarhandError, ProtocolViolation, Replaced, Unavailable
 from farhand.model.worker import WorkerInfo
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.options import DIAL_OPTIONS
 from farhand.wire.farhand.outgoing import FromWorker
-from farhand.core.retrying import Backoff
 from farhand.worker.outbox import Outbox
 
 CONNECT = "/farhand.v1.WorkerService/Connect"
@@ -85,9 +84,9 @@ class HubLink:
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            with contextlib.suppress(asyncio.CancelledError):
-                runner.run(self._run())
+        runner = asyncio.Runner(loop_factory=lambda: self._loop)
+        with runner, contextlib.suppress(asyncio.CancelledError):
+            runner.run(self._run())
 
     def _leave(self) -> None:
         if self._link is not None and self._link.is_open:
@@ -124,7 +123,7 @@ class HubLink:
     async def _converse(self, backoff: Backoff) -> None:
         """One connection, from hello to its end."""
         async with grpc.aio.insecure_channel(self._address, options=DIAL_OPTIONS) as channel:
-            call = channel.stream_stream(CONNECT)()
+            call: Any = channel.stream_stream(CONNECT)()
             self._link = link = Link(Role.PEER, time.monotonic())
             self.outbox.renew()
             self.outbox.say(lambda buffer: buffer.hello(self._info))

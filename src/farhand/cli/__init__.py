@@ -1,0 +1,13 @@
+"""The `farhand` command: thin verbs over assembly, worker and client. Heavy imports happen inside the verbs.
+
+Results go to stdout, everything else to stderr. Exit status: 0, 1 failed, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command."""
+    from farhand.cli.app import run_app
+
+    run_app()

@@ -1,0 +1,502 @@
+"""The machine's answers, one scenario a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from farhand.core import effects as do
+from farhand.core import events as on
+from farhand.core.machine import Limits, Machine
+from farhand.errors import HandlerNotFound, JobNotFound, Overloaded, ProtocolViolation, SessionLost, Unavailable
+from farhand.model.event import Event, Kind, Progress
+from farhand.model.handler import HandlerSpec
+from farhand.model.job import Job
+from farhand.model.payload import Payload
+from farhand.model.session import OnLoss, Session
+from farhand.model.worker import WorkerInfo, WorkerState
+
+DONE = Event(Kind.SUCCEEDED, Payload(b"1"))
+
+
+class Bench:
+    """A machine with a clock."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.machine = Machine(Limits(**limits))
+        self.now = 0.0
+
+    def tell(self, event: on.Input) -> list[do.Effect]:
+        return self.machine.handle(event, self.now)
+
+    def join(
+        self, link: int = 1, slots: int = 1, group: str = "default", handlers: str = "add", **more: Any
+    ) -> list[do.Effect]:
+        specs = tuple(HandlerSpec(name=name) for name in handlers.split())
+        info = WorkerInfo(**{"id": f"w{link}", "group": group, "slots": slots, "handlers": specs, **more})
+        return self.tell(on.WorkerJoined(link, info))
+
+    def submit(self, id: str = "j", handler: str = "add", **more: Any) -> list[do.Effect]:
+        return self.tell(on.Submitted(Job(id, handler, submitted=self.now, **more)))
+
+    def start(self, id: str = "j", link: int = 1) -> list[do.Effect]:
+        return self.tell(on.JobStarted(link, id))
+
+    def end(self, id: str = "j", link: int = 1, event: Event = DONE, chunks: int = 0) -> list[do.Effect]:
+        return self.tell(on.JobEnded(link, id, event, chunks))
+
+    def at(self, now: float) -> list[do.Effect]:
+        self.now = now
+        return self.tell(on.Ticked())
+
+    def open(self, id: str = "s", on_loss: OnLoss = "fail", **more: Any) -> None:
+        self.tell(on.SessionOpened(Session(id=id, on_loss=on_loss, **more)))
+
+
+def assigned(effects: list[do.Effect]) -> Mapping[str, int]:
+    return {effect.job.id: effect.link for effect in effects if isinstance(effect, do.Assign)}
+
+
+def ended(effects: list[do.Effect]) -> Event:
+    last = [effect.event for effect in effects if isinstance(effect, do.Deliver) and effect.event.kind.final]
+    assert len(last) == 1
+    return last[0]
+
+
+def test_a_call_from_submit_to_end() -> None:
+    bench = Bench()
+    bench.join()
+    effects = bench.submit(events=True)
+    assert isinstance(effects[0], do.Deliver)
+    assert effects[0].event == Event(Kind.QUEUED, text="j")
+    assert assigned(effects) == {"j": 1}
+    assert bench.machine.running == bench.machine.unfinished == 1
+    assert bench.start() == [do.Deliver("j", Event(Kind.STARTED, worker="w1"))]
+    said = Event(Kind.PROGRESS, progress=Progress(1))
+    assert bench.tell(on.JobReported(1, "j", said)) == [do.Deliver("j", said)]
+    assert bench.machine.knows("j")
+    assert bench.end() == [do.Deliver("j", DONE)]
+    assert bench.machine.running == bench.machine.unfinished == 0
+
+
+def test_a_quiet_call_gets_its_end_only() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit()
+    assert bench.start() == []
+    assert bench.tell(on.JobReported(1, "j", Event(Kind.CONSOLE, text="x"))) == []
+
+
+def test_least_busy_then_longest_idle() -> None:
+    bench = Bench()
+    bench.join(1, slots=2)
+    bench.join(2, slots=2)
+    assert [assigned(bench.submit(str(n)))[str(n)] for n in range(4)] == [1, 2, 1, 2]
+    bench.end("1", 2)
+    bench.end("0", 1)
+    assert assigned(bench.submit("x")) == {"x": 2}
+
+
+def test_pools_of_different_handlers_are_compared() -> None:
+    bench = Bench()
+    bench.join(1, slots=2, handlers="add sub")
+    bench.join(2, slots=2)
+    assert assigned(bench.submit("a")) == {"a": 1}
+    assert assigned(bench.submit("b")) == {"b": 2}
+    assert assigned(bench.submit("c", "sub")) == {"c": 1}
+    assert assigned(bench.submit("d")) == {"d": 2}
+    assert bench.submit("e") == []
+
+
+def test_fifo_within_priority() -> None:
+    bench = Bench()
+    for name, priority in (("low", -1), ("one", 0), ("two", 0), ("high", 1)):
+        assert bench.submit(name, priority=priority) == []
+    order = list(assigned(bench.join()))
+    for _ in range(3):
+        order += assigned(bench.end(order[-1]))
+    assert order == ["high", "one", "two", "low"]
+    assert bench.end("low")
+
+
+def test_labels_choose_the_worker() -> None:
+    bench = Bench()
+    bench.join(1, labels={"zone": "a"})
+    bench.join(2, labels={"zone": "b"})
+    assert assigned(bench.submit("x", labels={"zone": "b"})) == {"x": 2}
+    assert bench.submit("y", labels={"zone": "c"}, deadline=1.0) == []
+    assert "has the labels zone=c" in str(ended(bench.at(1.1)).fault)
+
+
+def test_unknown_handler_names_near_ones_and_other_groups() -> None:
+    bench = Bench()
+    bench.join()
+    bench.join(2, group="gpu", handlers="train")
+    with pytest.raises(HandlerNotFound, match="did you mean add") as caught:
+        bench.submit(handler="ad")
+    assert caught.value.details["similar"] == ["add"]
+    with pytest.raises(HandlerNotFound, match="group gpu serves it"):
+        bench.submit(handler="train")
+    with pytest.raises(HandlerNotFound, match="serves 1 others"):
+        bench.submit(handler="zzzzzz")
+
+
+def test_a_handler_once_served_is_waited_for() -> None:
+    bench = Bench()
+    bench.join(1, handlers="add")
+    bench.join(2, handlers="sub")
+    bench.tell(on.WorkerLeft(1, clean=True))
+    assert bench.submit(deadline=1.0) == []
+    assert "serves 'add' any more" in str(ended(bench.at(2.0)).fault)
+
+
+def test_known_handlers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farhand.core.dispatch.KNOWN_LIMIT", 1)
+    bench = Bench()
+    bench.join(handlers="add sub")
+    with pytest.raises(HandlerNotFound):
+        bench.submit()
+
+
+def test_no_worker_waits_until_the_deadline_and_says_why() -> None:
+    bench = Bench()
+    bench.submit(deadline=1.0)
+    end = ended(bench.at(1.1))
+    assert end.kind is Kind.EXPIRED
+    assert end.fault is not None
+    assert end.fault.retryable
+    assert "no worker is connected at all" in end.fault.message
+    bench.join(2, group="gpu")
+    bench.submit("k", deadline=2.0)
+    end = ended(bench.at(2.1))
+    assert end.fault is not None
+    assert end.fault.details == {"dispatched": False, "waited": 1.0, "groups": {"gpu": 1}}
+    assert "groups with workers: gpu" in end.fault.message
+
+
+def test_all_slots_taken_and_all_draining_are_told_apart() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit("a")
+    bench.submit("b", deadline=1.0)
+    assert "all 1 slots" in str(ended(bench.at(1.1)).fault)
+    bench.tell(on.WorkerDraining(1))
+    bench.submit("c", deadline=2.0)
+    assert "stalled or draining" in str(ended(bench.at(2.1)).fault)
+    bench.tell(on.WorkerDraining(9))
+
+
+def test_queues_are_bounded() -> None:
+    bench = Bench(queue=1, queue_total=2, jobs=4)
+    bench.submit("a")
+    with pytest.raises(Overloaded, match="group 'default'"):
+        bench.submit("b")
+    bench.submit("c", group="gpu")
+    with pytest.raises(Overloaded, match="the hub"):
+        bench.submit("d", group="new")
+    assert sorted(view.name for view in bench.machine.groups()) == ["default", "gpu"]
+    assert all(view.oldest == 0.0 for view in bench.machine.groups())
+    bench.join(slots=9)
+    bench.submit("e")
+    bench.submit("f")
+    with pytest.raises(Overloaded, match="unfinished"):
+        bench.submit("g")
+
+
+def test_deadline_of_a_running_job() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit(deadline=1.0)
+    bench.start()
+    effects = bench.at(1.1)
+    assert do.CancelJob(1, "j", "DEADLINE_EXCEEDED") in effects
+    end = ended(effects)
+    assert end.fault is not None
+    assert end.fault.details["dispatched"] is True
+    assert bench.submit("k") == []
+    assert assigned(bench.end()) == {"k": 1}
+
+
+def test_cancel_waits_for_the_receipt() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit(deadline=100.0)
+    bench.start()
+    assert bench.tell(on.CancelAsked("j")) == [do.CancelJob(1, "j", "CANCELLED")]
+    assert bench.tell(on.CancelAsked("j")) == []
+    receipt = Event(Kind.CANCELLED, outcome="stopped")
+    assert ended(bench.end(event=receipt)) is receipt
+    with pytest.raises(JobNotFound):
+        bench.tell(on.CancelAsked("j"))
+
+
+def test_cancel_of_a_waiting_job_and_of_one_that_is_never_confirmed() -> None:
+    bench = Bench()
+    bench.submit()
+    assert ended(bench.tell(on.CancelAsked("j"))).outcome == "not_started"
+    bench.join()
+    bench.submit("k")
+    bench.tell(on.CancelAsked("k"))
+    bench.start("k")
+    assert ended(bench.at(10.1)).outcome == "unconfirmed"
+    assert bench.end("k") == []
+
+
+def test_a_draining_worker_gives_jobs_back() -> None:
+    bench = Bench()
+    bench.join(slots=3)
+    bench.submit("a")
+    bench.submit("b")
+    bench.submit("c")
+    bench.tell(on.CancelAsked("b"))
+    bench.tell(on.WorkerDraining(1))
+    assert ended(bench.tell(on.JobRejected(1, "b"))).outcome == "not_started"
+    assert bench.tell(on.JobRejected(1, "a")) == []
+    assert assigned(bench.join(2)) == {"a": 2}
+    assert bench.tell(on.JobRejected(1, "c")) == []
+    assert assigned(bench.end("a", 2)) == {"c": 2}
+
+
+def test_a_job_given_back_goes_to_another_worker_at_once() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit()
+    bench.join(2)
+    bench.tell(on.WorkerDraining(1))
+    assert assigned(bench.tell(on.JobRejected(1, "j"))) == {"j": 2}
+
+
+def test_giving_back_after_it_ended_for_its_caller_frees_the_slot() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit(deadline=1.0)
+    bench.at(1.1)
+    bench.tell(on.WorkerDraining(1))
+    assert bench.tell(on.JobRejected(1, "j")) == []
+    assert bench.machine.running == 0
+
+
+def test_lies_are_violations() -> None:
+    bench = Bench()
+    bench.join(slots=2)
+    bench.submit()
+    for lie in (on.JobStarted(1, "x"), on.JobStarted(9, "j"), on.JobRejected(1, "j")):
+        with pytest.raises(ProtocolViolation):
+            bench.tell(lie)
+    bench.start()
+    with pytest.raises(ProtocolViolation, match="twice"):
+        bench.start()
+
+
+def test_what_is_not_started_in_time_is_taken_back() -> None:
+    bench = Bench(stall_timeout=1000)
+    bench.join(slots=2)
+    bench.submit("a")
+    bench.now = 5.0
+    bench.submit("b")
+    assert bench.at(10.5) == [do.CancelJob(1, "a", "TAKE_BACK")]
+    assert assigned(bench.tell(on.JobRejected(1, "a"))) == {"a": 1}
+    bench.start("a")
+    assert do.CancelJob(1, "b", "TAKE_BACK") in bench.at(16.0)
+    bench.start("b")
+    bench.end("b")
+    bench.submit("c")
+    bench.at(28.0)
+    assert bench.at(30.0) == []
+    bench.tell(on.CancelAsked("c"))
+    bench.end("c", event=Event(Kind.CANCELLED, outcome="stopped"))
+    bench.submit("d")
+    bench.at(45.0)
+    lost = ended(bench.at(57.0))
+    assert lost.fault is not None
+    assert lost.fault.code == "OUTCOME_UNKNOWN"
+
+
+def test_a_recalled_job_that_ended_for_its_caller_is_forgotten() -> None:
+    bench = Bench(stall_timeout=1000)
+    bench.join()
+    bench.submit(deadline=11.5)
+    bench.at(10.5)
+    bench.at(12.0)
+    assert bench.at(25.0) == []
+
+
+def test_a_lost_worker_ends_its_jobs_at_once() -> None:
+    bench = Bench()
+    bench.join(slots=2)
+    bench.submit("a", deadline=1.0)
+    bench.submit("b")
+    bench.at(1.1)
+    end = ended(bench.tell(on.WorkerLeft(1, clean=False)))
+    assert end.fault is not None
+    assert end.fault.code == "OUTCOME_UNKNOWN"
+    assert "was lost" in end.fault.message
+    assert bench.tell(on.WorkerLeft(1, clean=True)) == []
+    assert bench.tell(on.WorkerHeard(1)) == []
+
+
+def test_the_newer_of_two_workers_with_one_id_replaces_the_older() -> None:
+    bench = Bench()
+    bench.join(1, id="same")
+    bench.submit()
+    effects = bench.join(2, id="same")
+    assert isinstance(effects[0], do.CloseWorker)
+    assert (effects[0].link, effects[0].code) == (1, "REPLACED")
+    assert "replaced" in str(ended(effects).fault)
+
+
+def test_silent_workers_stall_and_are_given_up() -> None:
+    bench = Bench()
+    bench.join()
+    bench.join(2, group="gpu", slots=2)
+    bench.at(10.0)
+    bench.tell(on.WorkerHeard(2))
+    bench.at(16.0)
+    states = {view.info.id: view.state for view in bench.machine.workers(16.0)}
+    assert states == {"w1": WorkerState.STALLED, "w2": WorkerState.READY}
+    assert bench.submit() == []
+    assert assigned(bench.tell(on.WorkerHeard(1))) == {"j": 1}
+    effects = bench.at(150.0)
+    assert sorted(one.link for one in effects if isinstance(one, do.CloseWorker)) == [1, 2]
+    bench.now = 152.0
+    bench.at(152.0)
+    assert bench.machine.wake_at() is None
+
+
+def test_chunks_are_numbered_credited_and_counted() -> None:
+    bench = Bench()
+    bench.join()
+    bench.tell(on.Granted("j", 5))
+    bench.submit(window=100)
+    bench.start()
+    chunk = Payload(b"x")
+    assert bench.tell(on.JobChunk(1, "j", chunk, 1)) == [do.Deliver("j", Event(Kind.CHUNK, chunk), 1)]
+    assert bench.tell(on.Granted("j", 5)) == [do.GiveCredit(1, "j", 5)]
+    with pytest.raises(ProtocolViolation, match="ended after 3"):
+        bench.end(chunks=3)
+    assert bench.end(chunks=1) == [do.Deliver("j", DONE, 1)]
+
+
+def test_events_after_the_deadline_are_dropped() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit(deadline=1.0, window=100, events=True)
+    bench.at(1.1)
+    assert bench.start() == []
+    assert bench.tell(on.JobChunk(1, "j", Payload(b"x"), 1)) == []
+    assert bench.tell(on.JobReported(1, "j", Event(Kind.CONSOLE))) == []
+    assert bench.end(chunks=1) == []
+
+
+def test_a_session_stays_on_its_worker() -> None:
+    bench = Bench()
+    bench.open(data=Payload(b"{}"))
+    bench.join(1)
+    bench.join(2)
+    effects = bench.submit("a", session="s", group="elsewhere")
+    assert isinstance(effects[0], do.Assign)
+    assert effects[0].session_data == Payload(b"{}")
+    assert bench.submit("b", session="s") == []
+    assert assigned(bench.end("a")) == {"b": 1}
+    assert [view.sessions for view in bench.machine.workers(0.0)] == [1, 0]
+    assert bench.tell(on.SessionClosed("s")) == [do.DropSession(1, "s")]
+    assert bench.tell(on.SessionClosed("s")) == []
+    with pytest.raises(SessionLost):
+        bench.submit("c", session="s")
+
+
+def test_two_waiting_calls_of_a_new_session_go_to_one_worker() -> None:
+    bench = Bench()
+    bench.open()
+    bench.submit("a", session="s")
+    bench.submit("b", session="s")
+    assert assigned(bench.join(1)) == {"a": 1}
+    assert assigned(bench.join(2)) == {}
+    assert assigned(bench.end("a")) == {"b": 1}
+    bench = Bench()
+    bench.open()
+    bench.submit("a", session="s")
+    bench.submit("b", session="s", handler="sub")
+    assert assigned(bench.join(1, slots=2)) == {"a": 1}
+    assert assigned(bench.join(2, handlers="add sub")) == {}
+
+
+def test_a_session_call_that_finds_its_home_free_again() -> None:
+    bench = Bench()
+    bench.open()
+    bench.submit("a", session="s")
+    bench.submit("b", session="s", labels={"zone": "a"})
+    bench.join(1, slots=2, labels={"zone": "b"})
+    bench.tell(on.WorkerLeft(1, clean=True))
+
+
+def test_a_lost_session_fails_its_waiting_calls() -> None:
+    bench = Bench()
+    bench.open()
+    bench.join()
+    bench.submit("a", session="s")
+    bench.submit("b", session="s")
+    effects = bench.tell(on.WorkerLeft(1, clean=False))
+    codes = {one.job: one.event.fault.code for one in effects if isinstance(one, do.Deliver) and one.event.fault}
+    assert codes == {"a": "OUTCOME_UNKNOWN", "b": "SESSION_LOST"}
+
+
+def test_a_moving_session_goes_on_elsewhere() -> None:
+    bench = Bench()
+    bench.open(on_loss="move")
+    bench.join(1)
+    bench.submit("a", session="s")
+    bench.submit("b", session="s")
+    bench.submit("c", session="s")
+    bench.join(2)
+    effects = bench.tell(on.WorkerLeft(1, clean=False))
+    moved = [one for one in effects if isinstance(one, do.Assign)]
+    assert [(one.job.id, one.link, one.moved) for one in moved] == [("b", 2, True)]
+    assert assigned(bench.end("b", 2)) == {"c": 2}
+
+
+def test_unused_sessions_close_by_themselves() -> None:
+    bench = Bench()
+    bench.open(ttl=5)
+    bench.at(1.5)
+    bench.at(6.0)
+    with pytest.raises(SessionLost):
+        bench.submit(session="s")
+
+
+def test_a_rejected_call_of_a_session_goes_back_home() -> None:
+    bench = Bench()
+    bench.open()
+    bench.join()
+    bench.submit(session="s")
+    bench.at(10.5)
+    assert assigned(bench.tell(on.JobRejected(1, "j"))) == {"j": 1}
+
+
+def test_draining_refuses_and_stopping_tells_everyone() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit("a")
+    bench.submit("b")
+    bench.tell(on.DrainBegan())
+    with pytest.raises(Unavailable):
+        bench.submit("c")
+    with pytest.raises(Unavailable):
+        bench.open()
+    codes = [
+        one.event.fault.code for one in bench.tell(on.Stopped()) if isinstance(one, do.Deliver) and one.event.fault
+    ]
+    assert codes == ["OUTCOME_UNKNOWN", "NEVER_DISPATCHED"]
+
+
+def test_it_wakes_for_the_nearest() -> None:
+    bench = Bench()
+    assert bench.machine.wake_at() is None
+    bench.submit(deadline=0.5)
+    assert bench.machine.wake_at() == pytest.approx(0.55)
+    bench.join()
+    assert bench.machine.wake_at() == pytest.approx(0.55)
+    bench.end()
+    assert bench.machine.wake_at() == 1.0
