@@ -291,7 +291,7 @@ def test_lies_are_violations() -> None:
 
 
 def test_what_is_not_started_in_time_is_taken_back() -> None:
-    bench = Bench(stall_timeout=1000)
+    bench = Bench(silence=1000, stall_timeout=1000)
     bench.join(slots=2)
     bench.submit("a")
     bench.now = 5.0
@@ -315,7 +315,7 @@ def test_what_is_not_started_in_time_is_taken_back() -> None:
 
 
 def test_a_recalled_job_that_ended_for_its_caller_is_forgotten() -> None:
-    bench = Bench(stall_timeout=1000)
+    bench = Bench(silence=1000, stall_timeout=1000)
     bench.join()
     bench.submit(deadline=11.5)
     bench.at(10.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -199,7 +200,9 @@ def run_app() -> None:
     try:
         app()
     except FarhandError as error:
+        if os.environ.get("FARHAND_DEBUG"):
+            raise
         output.show_error(error)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, config.BadSetting) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

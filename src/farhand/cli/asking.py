@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from farhand.cli import output
 from farhand.client.aio import AsyncClient, HandlerView
 from farhand.client.stream import Stream
-from farhand.errors import InvalidArguments
+from farhand.errors import FarhandError
 from farhand.model import event as model
+from farhand.model.handler import HandlerSpec
 
 CONNECT_TIMEOUT = 3.0
+_END = object()
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -36,13 +38,14 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 def run(ask: Ask) -> None:
-    """Run and print the result."""
+    """Run and print the result; of a handler that streams, the list of its chunks."""
 
     async def work() -> None:
+        chunks: list[Any] = []
         async with AsyncClient(ask.hub, connect_timeout=CONNECT_TIMEOUT) as client:
-            args = await arguments(ask, client)
-            result = await client.run(ask.handler, args, group=ask.group, timeout=ask.timeout, labels=ask.labels)
-            output.print_json(result)
+            spec = await _spec(ask, client)
+            result = await _follow(ask, client, arguments(ask, spec), chunks.append)
+            output.print_json(chunks if chunks or (spec and spec.streams) else result)
 
     _interruptible(work())
 
@@ -51,43 +54,55 @@ def stream(ask: Ask) -> None:
     """Run and print the chunks, with a live bar on stderr."""
 
     async def work() -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         async with AsyncClient(ask.hub, connect_timeout=CONNECT_TIMEOUT) as client:
-            args = await arguments(ask, client)
-            with Progress(*columns, console=output.stderr, transient=True) as bar:
-                task = bar.add_task(ask.handler, total=None, visible=False)
-
-                def progress(now: model.Progress) -> None:
-                    text = now.message or ask.handler
-                    bar.update(task, completed=now.current, total=now.total, description=text, visible=True)
-
-                def console(text: str) -> None:
-                    bar.console.print(text, end="", markup=False)
-
-                chunks = client.stream(
-                    ask.handler,
-                    args,
-                    group=ask.group,
-                    timeout=ask.timeout,
-                    labels=ask.labels,
-                    progress=progress,
-                    console=console,
-                )
-                await _print(chunks)
+            spec = await _spec(ask, client)
+            result = await _follow(ask, client, arguments(ask, spec), output.print_json)
+            if result is not None:
+                output.print_json(result)
 
     _interruptible(work())
 
 
-async def _print(chunks: Stream) -> None:
+async def _follow(ask: Ask, client: AsyncClient, args: dict[str, Any], take: Callable[[Any], object]) -> Any:
+    """Run to the end: chunks go to `take`, a bar and printed text to stderr; what the handler returned."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=output.stderr, transient=True, disable=not output.stderr.is_terminal) as bar:
+        task = bar.add_task(ask.handler, total=None, visible=False)
+
+        def progress(now: model.Progress) -> None:
+            text = escape(now.message) or ask.handler
+            bar.update(task, completed=now.current, total=now.total, description=text, visible=True)
+
+        def console(text: str) -> None:
+            output.stderr.print(text, end="", markup=False, soft_wrap=True)
+
+        running = client.stream(
+            ask.handler,
+            args,
+            group=ask.group,
+            timeout=ask.timeout,
+            labels=ask.labels,
+            progress=progress,
+            console=console,
+        )
+        try:
+            # Not `async for`: leaving such a loop gives the job up, and with it the receipt.
+            while (chunk := await anext(running, _END)) is not _END:
+                take(chunk)
+        except asyncio.CancelledError:
+            await _give_up(running)
+            raise
+        return running.result
+
+
+async def _give_up(running: Stream) -> None:
+    """Cancel a job after Ctrl-C, and say what became of it."""
     try:
-        async for chunk in chunks:
-            output.print_json(chunk)
-    except asyncio.CancelledError:
-        receipt = await chunks.cancel()
-        output.stderr.print(f"[yellow]interrupted[/]: {receipt.message}")
-        raise
-    if chunks.result is not None:
-        output.print_json(chunks.result)
+        receipt = await running.cancel()
+    except FarhandError as error:
+        output.stderr.print(f"[yellow]interrupted[/]: {escape(str(error))}", soft_wrap=True)
+    else:
+        output.stderr.print(f"[yellow]interrupted[/] ({receipt.outcome}): {escape(receipt.message)}", soft_wrap=True)
 
 
 def cancel(job: str, hub: str) -> None:
@@ -109,12 +124,19 @@ def workers(hub: str, group: str, as_json: bool) -> None:
         if as_json:
             output.print_json(found)
             return
-        table = Table("worker", "group", "state", "busy", "sessions", "up", box=None)
-        for one in found:
-            busy = f"{one.running}/{one.info.slots}"
-            up = f"{one.connected_for:.0f} s"
-            table.add_row(one.info.id, one.info.group, one.state.value, busy, str(one.sessions), up)
-        output.stdout.print(table if found else "no worker is connected: start one with `farhand worker MODULE:APP`")
+        rows = [
+            (
+                one.info.id,
+                one.info.group,
+                one.state.value,
+                f"{one.running}/{one.info.slots}",
+                str(one.sessions),
+                f"{one.connected_for:.0f} s",
+            )
+            for one in found
+        ]
+        nothing = "no worker is connected: start one with `farhand worker MODULE:APP`"
+        output.listing(("worker", "group", "state", "busy", "sessions", "up"), rows, nothing)
 
     _interruptible(work())
 
@@ -128,13 +150,18 @@ def handlers(hub: str, group: str, as_json: bool) -> None:
         if as_json:
             output.print_json([_as_dict(view) for view in found])
             return
-        table = Table("handler", "group", "arguments", "workers", "what it does", box=None)
-        for view in found:
-            spec = view.handler
-            name = f"{spec.name} »" if spec.streams else spec.name
-            first = spec.doc.split("\n", 1)[0]
-            table.add_row(name, view.group, ", ".join(_shown(spec.parameters)), str(view.workers), first)
-        output.stdout.print(table if found else "no handler is served: start one with `farhand worker MODULE:APP`")
+        rows = [
+            (
+                view.handler.name + (" »" if view.handler.streams else ""),
+                view.group,
+                ", ".join(_shown(view.handler.parameters)),
+                str(view.workers),
+                view.handler.doc.split("\n", 1)[0],
+            )
+            for view in found
+        ]
+        nothing = "no handler is served: start one with `farhand worker MODULE:APP`"
+        output.listing(("handler", "group", "arguments", "workers", "what it does"), rows, nothing)
 
     _interruptible(work())
 
@@ -169,16 +196,16 @@ def _shown(schema: bytes) -> list[str]:
     return [name if name in required else f"[{name}]" for name in inner.get("properties", {})]
 
 
-async def arguments(ask: Ask, client: AsyncClient) -> dict[str, Any]:
-    """The arguments: `--json` first, then the pairs over it.
+def arguments(ask: Ask, spec: HandlerSpec | None) -> dict[str, Any]:
+    """The arguments: `--json` first, then the pairs over it; plain values follow the handler's schema.
 
     Raises:
-        InvalidArguments: something isn't JSON where it must be.
+        typer.BadParameter: something isn't JSON where it must be.
     """
     found: dict[str, Any] = _from_json(_source(ask.json), "--json") if ask.json is not None else {}
     if not isinstance(found, dict):
-        raise InvalidArguments("--json takes one object, as in '{\"a\": 1}'")
-    plain: dict[str, str] = {}
+        raise typer.BadParameter("--json takes one object, as in '{\"a\": 1}'")
+    types: dict[str, Any] = _object(spec.parameters).get("properties", {}) if spec else {}
     for pair in ask.pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.rstrip(":"):
@@ -186,10 +213,7 @@ async def arguments(ask: Ask, client: AsyncClient) -> dict[str, Any]:
         if key.endswith(":"):
             found[key[:-1]] = _from_json(value, key[:-1])
         else:
-            plain[key] = value
-    if plain:
-        types = await _types(ask, client)
-        found |= {key: _typed(value, types.get(key)) for key, value in plain.items()}
+            found[key] = _typed(value, types.get(key))
     return found
 
 
@@ -200,7 +224,7 @@ def _source(text: str) -> str:
         try:
             return Path(text[1:]).read_text()
         except OSError as error:
-            raise InvalidArguments(f"{text[1:]} can't be read: {error.strerror}") from None
+            raise typer.BadParameter(f"{text[1:]} can't be read: {error.strerror}") from None
     return text
 
 
@@ -208,15 +232,13 @@ def _from_json(text: str, what: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise InvalidArguments(f"{what} is not JSON: {error}") from None
+        raise typer.BadParameter(f"{what} is not JSON: {error}") from None
 
 
-async def _types(ask: Ask, client: AsyncClient) -> dict[str, Any]:
-    for view in await client.handlers(ask.group):
-        if view.handler.name == ask.handler:
-            found: dict[str, Any] = _object(view.handler.parameters).get("properties", {})
-            return found
-    return {}
+async def _spec(ask: Ask, client: AsyncClient) -> HandlerSpec | None:
+    """The handler as its group serves it; None while nobody does."""
+    views = await client.handlers(ask.group)
+    return next((view.handler for view in views if view.handler.name == ask.handler), None)
 
 
 def _typed(text: str, schema: dict[str, Any] | None) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import contextlib
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal
@@ -14,7 +15,8 @@ from farhand.client.calls import RunCall
 from farhand.client.connection import Connection
 from farhand.client.rpc import ask
 from farhand.client.stream import Receipt, Stream
-from farhand.errors import InvalidArguments
+from farhand.client.window import Window
+from farhand.errors import FarhandError, InvalidArguments, Unavailable
 from farhand.model.event import Progress
 from farhand.model.handler import HandlerSpec
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
@@ -24,6 +26,11 @@ from farhand.wire.farhand import bodies, nouns
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.outgoing import call_extra
 from farhand.wire.values import to_payload
+
+FORKED = (
+    "this client was in use before the process forked, and gRPC doesn't survive a fork: start processes with spawn, "
+    "or first use the client after the fork"
+)
 
 MAP_WINDOW = 512
 """Calls of one `map` in flight at once."""
@@ -147,25 +154,34 @@ class Calls:
         At most `window` calls are in flight. The first error ends it, unless `return_exceptions`, which gives errors
         in the results' places. Leaving the loop cancels what is in flight. `timeout` is each call's own.
         """
-        connection = self._connection()
-        waiting: deque[RunCall] = deque()
+        waiting = self.window(handler, group, timeout, priority, labels, window)
         try:
             async for one in _each(args):
-                if connection.crowded:
-                    await connection.room()
-                extra = self._extra(group, priority, labels)
-                waiting.append(connection.run(handler, arguments(one), timeout, extra))
-                if len(waiting) >= window:
-                    yield await _take(waiting[0], return_exceptions)
-                    waiting.popleft()
+                await waiting.begin(one)
+                for result in await waiting.take(wait=False) if waiting.space else await waiting.take():
+                    yield _given(result, return_exceptions)
             while waiting:
-                yield await _take(waiting[0], return_exceptions)
-                waiting.popleft()
+                for result in await waiting.take():
+                    yield _given(result, return_exceptions)
         finally:
-            for call in waiting:
-                connection.forget(call)
-                if call.future.done() and not call.future.cancelled():
-                    call.future.exception()
+            waiting.close()
+
+    def window(
+        self,
+        handler: str,
+        group: str,
+        timeout: float | None,
+        priority: int,
+        labels: Mapping[str, str] | None,
+        size: int,
+    ) -> Window:
+        """What `map` is made of: up to `size` calls in flight, whose results are taken in order."""
+        connection = self._connection()
+
+        def begin(args: Args) -> RunCall:
+            return connection.run(handler, arguments(args), timeout, self._extra(group, priority, labels))
+
+        return Window(connection, begin, size)
 
 
 class Session(Calls):
@@ -184,7 +200,7 @@ class Session(Calls):
     async def close(self) -> None:
         """Drop its state on the worker."""
         request = client_pb2.CloseSessionRequest(session_id=self.id)
-        await ask(self._connection().channel, "CloseSession", request, client_pb2.CloseSessionResponse)
+        await self._client._ask("CloseSession", request, client_pb2.CloseSessionResponse)
 
 
 class _Opening:
@@ -210,7 +226,9 @@ class _Opening:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._session is not None:
-            await self._session.close()
+            # It closes by itself in time, and an error here would hide what happened inside.
+            with contextlib.suppress(FarhandError):
+                await self._session.close()
 
 
 class AsyncClient(Calls):
@@ -309,12 +327,32 @@ class AsyncClient(Calls):
         await self.close()
 
     def _connection(self) -> Connection:
-        if self._current is None:
-            self._current = Connection(self.address, self._api_key, self._connect_timeout)
-        return self._current
+        current = self._current
+        if current is None or current.loop is not asyncio.get_running_loop():
+            self._current = current = self._connect(current)
+        return current
+
+    def _connect(self, before: Connection | None) -> Connection:
+        if before is not None and before.pid != os.getpid():
+            raise Unavailable(FORKED, retryable=False)
+        if before is not None and not before.loop.is_closed():
+            raise Unavailable(
+                "this client is in use on another event loop: make one client for each loop, or use farhand.Client, "
+                "which threads may share",
+                retryable=False,
+            )
+        return Connection(self.address, self._api_key, self._connect_timeout)
 
     async def _ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any:
-        return await ask(self._connection().channel, method, request, answer, timeout or self._connect_timeout)
+        connection = self._connection()
+        try:
+            return await ask(
+                connection.channel, method, request, answer, timeout or self._connect_timeout, connection.metadata
+            )
+        except Unavailable as error:
+            if error.details.get("reached", True):
+                raise
+            raise connection.unreachable(error.message) from None
 
 
 def arguments(args: Args) -> Payload:
@@ -335,7 +373,10 @@ def _plain(args: Any) -> Any:
     if isinstance(args, Mapping):
         return dict(args)
     dump = getattr(args, "model_dump", None)
-    plain = dump() if callable(dump) else msgspec.to_builtins(args, builtin_types=(bytes,))
+    try:
+        plain = dump() if callable(dump) else msgspec.to_builtins(args, builtin_types=(bytes,))
+    except (TypeError, ValueError) as error:
+        raise InvalidArguments(f"the argument object can't be sent: {error}") from error
     if not isinstance(plain, dict):
         raise InvalidArguments(f"arguments go by name, as in {{'a': 1}}, not as {type(args).__name__}")
     return plain
@@ -351,13 +392,10 @@ def _convert(result: Any, returns: Any) -> Any:
         raise InvalidArguments(f"the result doesn't fit {returns!r}: {error}") from None
 
 
-async def _take(call: RunCall, return_exceptions: bool) -> Any:
-    try:
-        return await call.future
-    except Exception as error:
-        if return_exceptions:
-            return error
-        raise
+def _given(result: Any, return_exceptions: bool) -> Any:
+    if isinstance(result, FarhandError) and not return_exceptions:
+        raise result
+    return result
 
 
 async def _each(args: Iterable[Args] | AsyncIterable[Args]) -> AsyncIterator[Args]:

@@ -6,12 +6,18 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from farhand.errors import FarhandError, OutcomeUnknown
+from farhand.errors import FarhandError, InvalidArguments, OutcomeUnknown, ProtocolViolation
 from farhand.model.event import Event, Kind
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.values import from_payload
+
+BROKEN = -1
+"""What `event` answers in place of credit when the call's own events don't add up: it is given up."""
+
+CHATTER_LIMIT = 4 * 1024 * 1024
+"""Progress and console events are dropped while this much of them waits for a slow reader, in characters."""
 
 _SUCCEEDED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.CHUNK)
 
@@ -30,12 +36,13 @@ class RunCall:
         self.owed = 0
 
     def event(self, kind: int, body: bytes, media: int, number: int) -> int:
-        """Take an event; the credit to grant for it, in bytes."""
+        """Take an event; the credit to grant for it, in bytes, or BROKEN."""
         if kind == _CHUNK:
             self.chunks = chunks = self.chunks or []
             chunks.append(Payload(body, media))
             if number != len(chunks):
                 self.fail(_cut_off(number, len(chunks)))
+                return BROKEN
             return _owe(self, len(body))
         if kind >= _SUCCEEDED and not self.future.done():
             try:
@@ -45,73 +52,141 @@ class RunCall:
         return 0
 
     def _result(self, kind: int, body: bytes, media: int, number: int) -> Any:
-        event = bodies.event_of(kind, body, media)
-        if event.fault is not None:
-            raise bodies.to_error(event.fault, event.outcome)
-        have = len(self.chunks or ())
-        if number != have:
-            raise _cut_off(number, have)
-        if self.chunks is not None:
-            return [from_payload(chunk) for chunk in self.chunks]
-        return from_payload(event.payload)
+        if kind != _SUCCEEDED:
+            raise _failure(kind, body, media)
+        chunks = self.chunks
+        if number != (len(chunks) if chunks else 0):
+            raise _cut_off(number, len(chunks or ()))
+        return [value(chunk) for chunk in chunks] if chunks else value(Payload(body, media))
 
     def fail(self, error: FarhandError) -> None:
         """It ends with this error."""
         if not self.future.done():
             self.future.set_exception(error)
 
+    def leave(self) -> None:
+        """Nobody waits for it any more; an error that came in the same moment is nobody's."""
+        if self.future.done() and not self.future.cancelled():
+            self.future.exception()
+
 
 class StreamCall:
-    """A call whose events are read as they come."""
+    """A call whose events are read as they come. `end` is its last event, once that is here."""
 
-    __slots__ = ("_waiter", "due", "ended", "error", "events", "number", "owed", "seen", "sent")
+    __slots__ = ("_chatter", "_waiters", "due", "end", "error", "events", "left", "number", "owed", "seen", "sent")
 
     def __init__(self, number: int, due: float) -> None:
         self.number = number
         self.due = due
         self.sent = False
-        self.events: deque[tuple[Event, int]] = deque()
+        self.events: deque[Event] = deque()
+        self.end: Event | None = None
         self.error: FarhandError | None = None
-        self.ended = False
+        self.left = False
         self.seen = 0
         self.owed = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._chatter = 0
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self.end is not None or self.error is not None
 
     def event(self, kind: int, body: bytes, media: int, number: int) -> int:
-        """Take an event. Credit is granted by its reader."""
+        """Take an event; 0, because credit is granted as the reader takes chunks, or BROKEN."""
+        if self.ended:
+            return 0
         event = bodies.event_of(kind, body, media)
         if kind == _CHUNK:
             self.seen += 1
-            if number != self.seen:
-                self.fail(_cut_off(number, self.seen))
-                return 0
-        elif kind == _SUCCEEDED and number != self.seen:
+        if kind in (_CHUNK, _SUCCEEDED) and number != self.seen:
             self.fail(_cut_off(number, self.seen))
-            return 0
-        self.events.append((event, number))
-        self.ended = self.ended or kind >= _SUCCEEDED
+            return BROKEN
+        if kind >= _SUCCEEDED:
+            self.end = event
+        if not self.left and self._bears(event):
+            self.events.append(event)
         self._wake()
         return 0
+
+    def pop(self) -> Event:
+        """The next event; call only while there is one."""
+        event = self.events.popleft()
+        self._chatter -= _chatter(event)
+        return event
 
     def fail(self, error: FarhandError) -> None:
         """It ends with this error, after what has come already."""
         if not self.ended:
-            self.ended = True
             self.error = error
             self._wake()
 
+    def leave(self) -> None:
+        """Nobody reads it any more; only its end is still kept."""
+        self.left = True
+        self.events.clear()
+        self._wake()
+
     async def wait(self) -> None:
-        """Until there is an event or the end."""
-        while not self.events and not self.ended:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+        """Until there is an event, or nothing more comes."""
+        while not self.events and not self.ended and not self.left:
+            await self._woken()
+
+    async def wait_end(self) -> None:
+        """Until nothing more comes."""
+        while not self.ended:
+            await self._woken()
+
+    async def _woken(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _bears(self, event: Event) -> bool:
+        cost = _chatter(event)
+        if cost and self._chatter + cost > CHATTER_LIMIT:
+            return False
+        self._chatter += cost
+        return True
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiters = self._waiters
+        if waiters:
+            self._waiters = []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
 
 AnyCall = RunCall | StreamCall
+
+
+def value(payload: Payload) -> Any:
+    """What a handler answered.
+
+    Raises:
+        OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way.
+    """
+    try:
+        return from_payload(payload)
+    except InvalidArguments as error:
+        raise OutcomeUnknown(f"the handler answered what can't be read: {error}") from error
+
+
+def taken(call: StreamCall, size: int) -> int:
+    """Its reader has taken a chunk of `size` bytes; the credit to grant, 0 for none yet."""
+    return _owe(call, size)
+
+
+def _failure(kind: int, body: bytes, media: int) -> FarhandError:
+    try:
+        event = bodies.event_of(kind, body, media)
+    except ProtocolViolation as error:
+        return OutcomeUnknown(f"the call's end can't be read: {error}")
+    if event.fault is None:
+        return OutcomeUnknown("the call's end says neither success nor why not")
+    return bodies.to_error(event.fault, event.outcome)
 
 
 def _owe(call: AnyCall, size: int) -> int:
@@ -123,9 +198,10 @@ def _owe(call: AnyCall, size: int) -> int:
     return amount
 
 
-def taken(call: StreamCall, size: int) -> int:
-    """Its reader has taken a chunk of `size` bytes; the credit to grant, 0 for none yet."""
-    return _owe(call, size)
+def _chatter(event: Event) -> int:
+    if event.progress is not None:
+        return len(event.progress.message) + CHUNK_OVERHEAD
+    return len(event.text) + CHUNK_OVERHEAD if event.kind is Kind.CONSOLE else 0
 
 
 def _cut_off(number: int, have: int) -> OutcomeUnknown:

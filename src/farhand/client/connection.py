@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import random
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
 
-from farhand.client.calls import AnyCall, RunCall, StreamCall
+from farhand.client.calls import BROKEN, AnyCall, RunCall, StreamCall
 from farhand.client.rpc import SERVICE, error_of
 from farhand.core.deadlines import Deadlines
-from farhand.core.link import Link, Role, Says
+from farhand.core.link import Link, Role, Says, check_protocol
 from farhand.core.retrying import Backoff
-from farhand.errors import DeadlineExceeded, FarhandError, OutcomeUnknown, ProtocolViolation, Unavailable
-from farhand.model.limits import CREDIT_WINDOW
+from farhand.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    FarhandError,
+    InvalidArguments,
+    OutcomeUnknown,
+    ProtocolViolation,
+    Unavailable,
+)
+from farhand.model.limits import CREDIT_WINDOW, HEARTBEAT
+from farhand.model.names import check_name
 from farhand.model.payload import Payload
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import client_pb2
@@ -25,10 +35,14 @@ from farhand.wire.farhand.outgoing import FromClient
 
 SLACK = 0.5
 """Seconds a deadline is given beyond the hub's own, so that the hub's better error arrives first."""
-CHORE_EVERY = 1.0
 IN_FLIGHT = 8_000
 """Calls sent and unanswered; more wait here, below what a hub accepts of one channel (10,000)."""
 BACKLOG = 4 * 1024 * 1024
+"""Bytes that may wait for the writer before callers wait."""
+KNOWN_NAMES = 1_000
+GOODBYE_TIMEOUT = 1.0
+CHORE_SLACK = 0.1
+CHORE_OPENING = 1.0
 FOREVER = 10 * 365 * 86_400.0
 
 
@@ -37,17 +51,20 @@ class Connection:
 
     def __init__(self, address: str, api_key: str | None, connect_timeout: float) -> None:
         self.address = address
+        self.pid = os.getpid()
         self._connect_timeout = connect_timeout
-        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else None
+        self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else None
         self.loop = self._loop = asyncio.get_running_loop()
         self._channel: grpc.aio.Channel | None = None
         self._buffer = FromClient()
         self._calls: dict[int, AnyCall] = {}
-        self._unsent: dict[int, tuple[Any, ...]] = {}
+        self._unsent: dict[int, tuple[float, tuple[Any, ...]]] = {}
         self._deadlines: Deadlines[int] = Deadlines()
         self._timer: tuple[float, asyncio.TimerHandle] | None = None
         self._last = 0
         self._open = False
+        self._taking = False
+        self._known: set[str] = set()
         self._why = "no connection was tried yet"
         self._writer: asyncio.Future[None] | None = None
         self._needed = asyncio.Event()
@@ -68,28 +85,36 @@ class Connection:
 
     def run(self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None) -> RunCall:
         """Begin a call whose end is wanted."""
+        left = self._check(handler, timeout)
         self._last = number = self._last + 1
-        call = RunCall(
-            number, self._loop.time() + (FOREVER if timeout is None else timeout), self._loop.create_future()
-        )
-        self._begin(call, (handler, args, _ms(timeout), CREDIT_WINDOW, False, extra))
+        call = RunCall(number, self._loop.time() + left, self._loop.create_future())
+        self._begin(call, (handler, args, _ms(left), CREDIT_WINDOW, False, extra))
         return call
 
     def stream(
         self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None
     ) -> StreamCall:
         """Begin a call whose events are wanted."""
+        left = self._check(handler, timeout)
         self._last = number = self._last + 1
-        call = StreamCall(number, self._loop.time() + (FOREVER if timeout is None else timeout))
-        self._begin(call, (handler, args, _ms(timeout), CREDIT_WINDOW, True, extra))
+        call = StreamCall(number, self._loop.time() + left)
+        self._begin(call, (handler, args, _ms(left), CREDIT_WINDOW, True, extra))
         return call
+
+    def unreachable(self, why: str) -> Unavailable:
+        """What a caller is told when there is no hub."""
+        return Unavailable(f"can't reach a hub at {self.address} ({why}): is `farhand hub` running there?")
 
     async def room(self) -> None:
         """Wait until another call may be begun without piling up."""
-        while len(self._calls) >= IN_FLIGHT or self._buffer.waiting > BACKLOG:
+        while self.crowded:
             waiter = self._loop.create_future()
             self._crowd.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._admit(1)
+                raise
 
     @property
     def crowded(self) -> bool:
@@ -101,19 +126,24 @@ class Connection:
         if call.number in self._unsent:
             del self._unsent[call.number]
             self._drop(call)
-            call.fail(FarhandError("cancelled before it was sent"))
+            call.fail(Cancelled("cancelled before it was sent", receipt="not_started"))
         elif call.number in self._calls and self._open:
             self._buffer.cancel(call.number)
             self._wake()
 
     def forget(self, call: AnyCall) -> None:
-        """Its caller has left: cancel it, and drop whatever still comes."""
+        """Its caller has left: cancel it, and drop whatever still comes but a stream's end."""
+        if isinstance(call, RunCall) or call.ended:
+            self._give_up(call)
+        elif not call.left:
+            self.cancel(call)
+        call.leave()
+
+    def _give_up(self, call: AnyCall) -> None:
         if call.number in self._calls:
-            self._unsent.pop(call.number, None)
-            self._drop(call)
-            if self._open and call.sent:
-                self._buffer.cancel(call.number)
-                self._wake()
+            self.cancel(call)
+            if call.number in self._calls:
+                self._drop(call)
 
     def grant(self, call: AnyCall, amount: int) -> None:
         """Its reader takes this many more bytes of chunks."""
@@ -124,36 +154,48 @@ class Connection:
     async def close(self) -> None:
         """End everything: calls in flight fail, the hub is told."""
         self._closed = True
-        if self._open:
-            self._buffer.goodbye()
-            self._wake()
         if self._main is not None:
-            self._needed.set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await asyncio.shield(self._main)
+            if self._open:
+                self._buffer.goodbye()
+                self._wake()
+                await asyncio.wait([self._main], timeout=GOODBYE_TIMEOUT)
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
-        self._fail_all(Unavailable("the client was closed"), sent_only=False)
+        self._fail(Unavailable("the client was closed"), tuple(self._calls))
+        self._admit(len(self._crowd))
         if self._timer is not None:
             self._timer[1].cancel()
         if self._channel is not None:
             await self._channel.close()
 
+    def _check(self, handler: str, timeout: float | None) -> float:
+        """Seconds the call may take. What can't be sent is refused here, where it harms no other call of the frame."""
+        if handler not in self._known:
+            if not isinstance(handler, str):
+                raise InvalidArguments(f"a handler is called by its name, not by {type(handler).__name__}")
+            if len(self._known) >= KNOWN_NAMES:
+                self._known.clear()
+            self._known.add(check_name("handler", handler))
+        if timeout is None:
+            return FOREVER
+        if not timeout >= 0:
+            raise InvalidArguments(f"timeout is seconds, 0 or more, or None for never, not {timeout!r}")
+        return min(timeout, FOREVER)
+
     def _begin(self, call: AnyCall, asked: tuple[Any, ...]) -> None:
         if self._closed:
             raise Unavailable("this client is closed")
         self._calls[call.number] = call
-        if self._open:
+        if self._taking:
             call.sent = True
             self._buffer.call(call.number, *asked)
             writer = self._writer
             if writer is not None:
                 self._writer = None
                 writer.set_result(None)
-            due = call.due = call.due + SLACK
+            due = call.due + SLACK
         else:
-            self._unsent[call.number] = asked
+            self._unsent[call.number] = (call.due, asked)
             due = min(call.due, self._loop.time() + self._connect_timeout)
             self._need()
         call.due = due
@@ -164,10 +206,8 @@ class Connection:
     def _drop(self, call: AnyCall) -> None:
         del self._calls[call.number]
         self._deadlines.remove(call.number, call.due)
-        if self._crowd and not self.crowded:
-            waiter = self._crowd.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._crowd:
+            self._admit(1)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -184,14 +224,13 @@ class Connection:
             if call is None:
                 continue
             if self._unsent.pop(number, None) is not None:
-                call.fail(
-                    Unavailable(f"can't reach a hub at {self.address} ({self._why}): is `farhand hub` running there?")
-                )
+                call.fail(self.unreachable(self._why))
             else:
                 call.fail(DeadlineExceeded("the hub did not answer within the timeout", dispatched=None))
                 if self._open:
                     self._buffer.cancel(number)
                     self._wake()
+        self._admit(len(self._crowd))
         self._arm()
 
     # -- the connection ----------------------------------------------------------------------------------------------
@@ -208,13 +247,13 @@ class Connection:
                 await self._converse(backoff)
                 self._why = "the hub closed the connection"
             except ProtocolViolation as error:
-                self._fail_all(error, sent_only=False)
-            except (FarhandError, grpc.aio.AioRpcError, TimeoutError) as error:
+                self._why = f"the hub and this client don't understand each other: {error}"
+                self._lose()
+                self._fail(error, tuple(self._unsent))
+            except Exception as error:
                 self._why = _why(error)
             finally:
-                self._open = False
-                self._buffer = FromClient()
-                self._fail_all(OutcomeUnknown(f"the connection to the hub was lost ({self._why}) while the call ran"))
+                self._lose()
             if self._closed:
                 return
             self._needed.clear()
@@ -223,8 +262,16 @@ class Connection:
             else:
                 await asyncio.sleep(backoff.next(random.random()))
 
+    def _lose(self) -> None:
+        """The connection is gone, and with it what was sent over it."""
+        self._open = self._taking = False
+        self._writer = None
+        self._buffer = FromClient()
+        lost = [number for number in self._calls if number not in self._unsent]
+        self._fail(OutcomeUnknown(f"the connection to the hub was lost ({self._why}) while the call ran"), lost)
+
     async def _converse(self, backoff: Backoff) -> None:
-        call: Any = self.channel.stream_stream(SERVICE + "Channel")(metadata=self._metadata)
+        call: Any = self.channel.stream_stream(SERVICE + "Channel")(metadata=self.metadata)
         link = Link(Role.PEER, self._loop.time())
         self._buffer = FromClient()
         self._buffer.hello()
@@ -237,10 +284,15 @@ class Connection:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task in done:
-                    await task
+                    # A stream that the other end cancels looks like a cancelled task, and must not end this one.
+                    if task.cancelled():
+                        raise Unavailable("the stream was cut off")
+                    task.result()
         except grpc.aio.AioRpcError as error:
             raise error_of(error) from None
         finally:
+            self._open = self._taking = False
+            self._writer = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -266,27 +318,35 @@ class Connection:
                     credit = one.event(kind, body, media, place)
                     if kind >= 8:
                         self._drop(one)
-                    elif credit:
+                    elif credit > 0:
                         self.grant(one, credit)
+                    elif credit == BROKEN:
+                        self._give_up(one)
             if says & Says.WELCOME:
+                check_protocol(frame.welcome.protocol)
                 backoff.reset()
                 self._on_open()
+            if says & Says.DRAINING:
+                self._taking = False
+                self._why = "the hub is stopping"
             if says & Says.GOODBYE:
                 if frame.goodbye.code == "PROTOCOL_VIOLATION":
                     raise ProtocolViolation(frame.goodbye.message)
                 raise Unavailable(frame.goodbye.message or "the hub said goodbye")
 
     def _on_open(self) -> None:
-        self._open = True
-        for number, asked in self._unsent.items():
+        self._open = self._taking = True
+        now = self._loop.time()
+        for number, (due, asked) in self._unsent.items():
             call = self._calls[number]
             call.sent = True
             self._deadlines.remove(number, call.due)
-            left = asked[2] / 1000 if asked[2] else FOREVER
-            call.due = self._loop.time() + left + SLACK
+            call.due = due + SLACK
             self._deadlines.add(number, call.due)
-            self._buffer.call(number, *asked)
+            handler, args, _, *rest = asked
+            self._buffer.call(number, handler, args, _ms(due - now), *rest)
         self._unsent.clear()
+        self._arm()
         self._wake()
 
     async def _write(self, call: Any, link: Link) -> None:
@@ -295,31 +355,41 @@ class Connection:
             while self._buffer:
                 data, says = self._buffer.take()
                 link.sent(says, loop.time())
-                await call.write(data)
+                try:
+                    await call.write(data)
+                except asyncio.InvalidStateError:
+                    raise Unavailable(await call.details() or "the stream ended") from None
                 if says & Says.GOODBYE:
                     await call.done_writing()
                     await call.code()
                     return
-                if self._crowd and not self.crowded:
-                    self._admit()
+                if self._crowd:
+                    self._admit(IN_FLIGHT - len(self._calls))
             self._writer = writer = loop.create_future()
             await writer
 
-    def _admit(self) -> None:
-        while self._crowd:
+    def _admit(self, count: int) -> None:
+        """Let up to `count` of those who wait for room look again."""
+        while self._crowd and count > 0:
             waiter = self._crowd.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+                count -= 1
 
     async def _chore(self, link: Link) -> None:
         while True:
-            await asyncio.sleep(CHORE_EVERY)
             now = self._loop.time()
-            if link.is_open and link.heartbeat_due(now) < CHORE_EVERY:
-                self._buffer.heartbeat()
-                self._wake()
             if link.is_silent(now):
                 raise Unavailable(f"the hub has been silent for {link.silent_for(now):.0f} s")
+            until = link.silence - link.silent_for(now)
+            if link.is_open:
+                if link.heartbeat_due(now) <= CHORE_SLACK:
+                    self._buffer.heartbeat()
+                    self._wake()
+                    until = min(until, HEARTBEAT)
+                else:
+                    until = min(until, link.heartbeat_due(now))
+            await asyncio.sleep(max(until, CHORE_SLACK) if link.is_open else CHORE_OPENING)
 
     def _wake(self) -> None:
         writer = self._writer
@@ -328,16 +398,16 @@ class Connection:
             if not writer.done():
                 writer.set_result(None)
 
-    def _fail_all(self, error: FarhandError, *, sent_only: bool = True) -> None:
-        for number, call in list(self._calls.items()):
-            if not sent_only or number not in self._unsent:
-                self._unsent.pop(number, None)
-                self._drop(call)
-                call.fail(type(error)(error.message))
+    def _fail(self, error: FarhandError, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            call = self._calls[number]
+            self._unsent.pop(number, None)
+            self._drop(call)
+            call.fail(type(error)(error.message))
 
 
-def _ms(timeout: float | None) -> int:
-    return 0 if timeout is None else max(1, int(timeout * 1000))
+def _ms(left: float) -> int:
+    return 0 if left >= FOREVER / 2 else max(1, int(left * 1000))
 
 
 def _why(error: Exception) -> str:

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from farhand.client.calls import StreamCall, taken
+from farhand.client.calls import StreamCall, taken, value
 from farhand.client.connection import Connection
+from farhand.errors import Cancelled
 from farhand.model.event import Event, Kind, Progress
 from farhand.wire.farhand import bodies
-from farhand.wire.values import from_payload
+
+BATCH = 1024
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -26,8 +28,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Stream:
-    """Iterate it for the chunks. `job_id` and `worker_id` are known once it is queued and started; `result` is what
-    the handler returned, once it has ended. Not iterating it to its end needs `aclose`, or ``async with``."""
+    """Iterate it for the chunks; leaving the loop cancels the job. `job_id` and `worker_id` are known once it is
+    queued and started; `result` is what the handler returned, once it has ended."""
 
     def __init__(
         self,
@@ -44,65 +46,53 @@ class Stream:
         self._progress = progress
         self._console = console
         self._over = False
-        self._chunks: AsyncIterator[Any] | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        if self._chunks is None:
-            self._chunks = self._iterate()
-        return self._chunks
+        # Not kept: a generator that only the loop holds is closed as soon as the loop is left.
+        return self._iterate()
+
+    async def __anext__(self) -> Any:
+        while (event := await self._take()) is not None:
+            raise_fault(event)
+            if event.kind is Kind.CHUNK:
+                return value(event.payload)
+        raise StopAsyncIteration
 
     async def events(self) -> AsyncIterator[Event]:
         """Every event as it comes, the last included; an end that isn't a success raises after it was given."""
         try:
-            while not self._over:
-                await self._call.wait()
-                while self._call.events:
-                    event = self._next()
-                    yield event
-                    self._raise_if_failed(event)
-                self._raise_if_lost()
+            while (event := await self._take()) is not None:
+                yield event
+                raise_fault(event)
         finally:
             self.close()
 
-    async def batch(self) -> list[Any]:
-        """All chunks that are there, at least one; empty once the stream has ended."""
-        found: list[Any] = []
-        while not found and not self._over:
-            await self._call.wait()
-            while self._call.events:
-                event = self._call.events[0][0]
-                if found and event.fault is not None:
-                    return found
-                self._next()
-                self._raise_if_failed(event)
-                if event.kind is Kind.CHUNK:
-                    found.append(from_payload(event.payload))
-            if not found:
-                self._raise_if_lost()
+    async def batch(self) -> list[Event]:
+        """All events that are there, at least one; empty once the stream has ended."""
+        first = await self._take()
+        found = [] if first is None else [first]
+        while found and self._call.events and len(found) < BATCH:
+            found.append(self._next())
         return found
 
     async def cancel(self) -> Receipt:
-        """Cancel the job and wait for the receipt; what was still to come is dropped."""
-        if self._over:
-            return Receipt("finished", "the job had ended")
-        self._connection.cancel(self._call)
-        while not self._over:
-            await self._call.wait()
-            while self._call.events:
-                event = self._next()
-                if event.kind.final:
-                    message = event.fault.message if event.fault else "the job finished before the cancel reached it"
-                    return Receipt(event.outcome or "finished", message)
-            if self._call.error is not None:
-                self._over = True
-                raise self._call.error
-        return Receipt("finished", "the job had ended")
+        """Cancel the job and wait for the receipt. A loop over the stream gets what had come, then `Cancelled`."""
+        call = self._call
+        if not call.ended:
+            self._connection.cancel(call)
+            await call.wait_end()
+        if call.end is not None:
+            fault = call.end.fault
+            message = fault.message if fault else "the job had finished before the cancel reached it"
+            return Receipt(call.end.outcome or "finished", message)
+        if isinstance(call.error, Cancelled):
+            return Receipt("not_started", call.error.message)
+        raise call.error or AssertionError("a call that ended has an end or an error")
 
     def close(self) -> None:
         """Leave: the job is cancelled if it hasn't ended."""
-        if not self._over:
-            self._over = True
-            self._connection.forget(self._call)
+        self._over = True
+        self._connection.forget(self._call)
 
     async def aclose(self) -> None:
         """Leave: the job is cancelled if it hasn't ended."""
@@ -121,28 +111,34 @@ class Stream:
 
     async def _iterate(self) -> AsyncIterator[Any]:
         try:
-            while not self._over:
-                await self._call.wait()
-                while self._call.events:
-                    event = self._next()
-                    self._raise_if_failed(event)
-                    if event.kind is Kind.CHUNK:
-                        yield from_payload(event.payload)
-                self._raise_if_lost()
+            while (event := await self._take()) is not None:
+                raise_fault(event)
+                if event.kind is Kind.CHUNK:
+                    yield value(event.payload)
         finally:
             self.close()
 
+    async def _take(self) -> Event | None:
+        """The next event; None once all were taken."""
+        call = self._call
+        if not self._over and not call.events:
+            await call.wait()
+        if self._over:
+            return None
+        if call.events:
+            return self._next()
+        self._over = True
+        if call.error is not None:
+            raise call.error
+        return None
+
     def _next(self) -> Event:
-        event, _ = self._call.events.popleft()
+        event = self._call.pop()
         kind = event.kind
         if kind is Kind.CHUNK:
             credit = taken(self._call, len(event.payload.data))
             if credit:
                 self._connection.grant(self._call, credit)
-        elif kind is Kind.PROGRESS and self._progress is not None and event.progress is not None:
-            self._progress(event.progress)
-        elif kind is Kind.CONSOLE and self._console is not None:
-            self._console(event.text)
         elif kind is Kind.QUEUED:
             self.job_id = event.text
         elif kind is Kind.STARTED:
@@ -150,14 +146,22 @@ class Stream:
         elif kind.final:
             self._over = True
             if kind is Kind.SUCCEEDED:
-                self.result = from_payload(event.payload)
+                self.result = value(event.payload)
+        report(event, self._progress, self._console)
         return event
 
-    def _raise_if_failed(self, event: Event) -> None:
-        if event.fault is not None:
-            raise bodies.to_error(event.fault, event.outcome)
 
-    def _raise_if_lost(self) -> None:
-        if self._call.error is not None and not self._call.events:
-            self._over = True
-            raise self._call.error
+def report(
+    event: Event, progress: Callable[[Progress], object] | None, console: Callable[[str], object] | None
+) -> None:
+    """Hand a progress or console event to whom it is for."""
+    if event.kind is Kind.PROGRESS and progress is not None and event.progress is not None:
+        progress(event.progress)
+    elif event.kind is Kind.CONSOLE and console is not None:
+        console(event.text)
+
+
+def raise_fault(event: Event) -> None:
+    """Raise what an end that isn't a success stands for."""
+    if event.fault is not None:
+        raise bodies.to_error(event.fault, event.outcome)

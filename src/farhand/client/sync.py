@@ -7,25 +7,32 @@ import atexit
 import contextlib
 import os
 import threading
+import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError
 from itertools import islice
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from farhand.client import aio
-from farhand.client.stream import Receipt
+from farhand.client.aio import MAP_WINDOW
+from farhand.client.calls import value
+from farhand.client.stream import Receipt, raise_fault, report
 from farhand.client.stream import Stream as AsyncStream
-from farhand.errors import Unavailable
-from farhand.model.event import Progress
+from farhand.client.window import Window
+from farhand.errors import FarhandError, Unavailable
+from farhand.model.event import Event, Kind, Progress
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.worker import WorkerView
 
 T = TypeVar("T")
 
-MAP_BLOCK = 1024
-"""Calls of one `map` begun together; the next block is begun before the results of one are given."""
+MOMENT = 0.02
+"""Seconds that `map` reads ahead before it sends what it has."""
+
+STOP_TIMEOUT = 5.0
 
 
 class _Portal:
@@ -34,24 +41,37 @@ class _Portal:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._ended = False
         self._thread = threading.Thread(target=self._serve, name="farhand-client", daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-
-    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start `work` in the thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        while left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` in the thread and wait; Ctrl-C cancels it."""
-        future = self.begin(work)
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise FarhandError("a sync client can't be used from a callback that runs in its own thread")
+        with self._lock:
+            if self._ended:
+                work.close()
+                raise Unavailable("this client was closed by another thread")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise Unavailable("this client was closed while the call ran") from None
         except BaseException:
             future.cancel()
             raise
@@ -63,9 +83,10 @@ class _Portal:
 
     def stop(self) -> None:
         """End the thread."""
-        if self._thread.is_alive():
-            self.soon(self._loop.stop)
-            self._thread.join(5)
+        with self._lock:
+            self._ended = True
+        self.soon(self._loop.stop)
+        self._thread.join(STOP_TIMEOUT)
 
 
 class _SyncCalls:
@@ -103,23 +124,14 @@ class _SyncCalls:
         progress: Callable[[Progress], object] | None = None,
         console: Callable[[str], object] | None = None,
     ) -> Stream:
-        """Run a handler and iterate its chunks as they come, as `AsyncClient.stream`. The callbacks run in the
-        client's thread."""
+        """Run a handler and iterate its chunks as they come, as `AsyncClient.stream`. The callbacks run in the thread
+        that iterates."""
         portal, calls = self._enter()
 
         async def begin() -> AsyncStream:
-            return calls.stream(
-                handler,
-                args,
-                group=group,
-                timeout=timeout,
-                priority=priority,
-                labels=labels,
-                progress=progress,
-                console=console,
-            )
+            return calls.stream(handler, args, group=group, timeout=timeout, priority=priority, labels=labels)
 
-        return Stream(portal, portal.call(begin()))
+        return Stream(portal, portal.call(begin()), progress, console)
 
     def map(
         self,
@@ -130,64 +142,101 @@ class _SyncCalls:
         timeout: float | None = RUN_TIMEOUT,
         priority: int = 0,
         labels: Mapping[str, str] | None = None,
+        window: int = MAP_WINDOW,
         return_exceptions: bool = False,
     ) -> Iterator[Any]:
         """Run a handler once for each of `args` and give the results in their order, as `AsyncClient.map`.
 
-        `args` is read in this thread, in blocks of 1,024.
+        `args` is read in this thread, a little ahead of the results.
         """
         portal, calls = self._enter()
-        source = iter(args)
 
-        async def collect(block: list[aio.Args]) -> list[Any]:
-            results = calls.map(
-                handler, block, group=group, timeout=timeout, priority=priority, labels=labels, return_exceptions=True
-            )
-            return [result async for result in results]
+        async def start() -> Window:
+            return calls.window(handler, group, timeout, priority, labels, window)
 
-        ahead: Future[list[Any]] | None = None
+        async def step(block: list[aio.Args], more: bool) -> list[Any]:
+            for one in block:
+                await waiting.begin(one)
+            return await waiting.take(wait=not more or not waiting.space)
+
+        waiting = portal.call(start())
+        source, more = iter(args), True
         try:
-            block = list(islice(source, MAP_BLOCK))
-            ahead = portal.begin(collect(block)) if block else None
-            while ahead is not None:
-                now, block = ahead, list(islice(source, MAP_BLOCK))
-                ahead = portal.begin(collect(block)) if block else None
-                try:
-                    results = now.result()
-                except BaseException:
-                    now.cancel()
-                    raise
-                for result in results:
-                    if isinstance(result, Exception) and not return_exceptions:
+            while more or waiting:
+                block, more = _block(source, waiting.space) if more else ([], False)
+                for result in portal.call(step(block, more)):
+                    if isinstance(result, FarhandError) and not return_exceptions:
                         raise result
                     yield result
         finally:
-            if ahead is not None:
-                ahead.cancel()
+            portal.soon(waiting.close)
+
+
+def _block(source: Iterator[aio.Args], most: int) -> tuple[list[aio.Args], bool]:
+    """What `source` has to give within a moment, and whether there may be more."""
+    found: list[aio.Args] = []
+    until = time.monotonic() + MOMENT
+    for one in islice(source, most):
+        found.append(one)
+        if time.monotonic() > until:
+            return found, True
+    return found, len(found) == most
 
 
 class Stream:
     """Iterate it for the chunks; leaving the loop cancels the job. Attributes as of the async stream."""
 
-    def __init__(self, portal: _Portal, stream: AsyncStream) -> None:
+    def __init__(
+        self,
+        portal: _Portal,
+        stream: AsyncStream,
+        progress: Callable[[Progress], object] | None,
+        console: Callable[[str], object] | None,
+    ) -> None:
         self._portal = portal
         self._stream = stream
-        self._iterator: Iterator[Any] | None = None
+        self._progress = progress
+        self._console = console
+        self._ready: deque[Event] = deque()
 
     def __iter__(self) -> Iterator[Any]:
-        if self._iterator is None:
-            self._iterator = self._iterate()
-        return self._iterator
+        # Not kept: a generator that only the loop holds is closed as soon as the loop is left.
+        return self._chunks()
 
     def __next__(self) -> Any:
-        return next(iter(self))
+        while (event := self._take()) is not None:
+            raise_fault(event)
+            if event.kind is Kind.CHUNK:
+                return value(event.payload)
+        raise StopIteration
 
-    def _iterate(self) -> Iterator[Any]:
+    def events(self) -> Iterator[Event]:
+        """Every event as it comes, the last included; an end that isn't a success raises after it was given."""
         try:
-            while chunks := self._portal.call(self._stream.batch()):
-                yield from chunks
+            while (event := self._take()) is not None:
+                yield event
+                raise_fault(event)
         finally:
             self.close()
+
+    def _chunks(self) -> Iterator[Any]:
+        try:
+            while (event := self._take()) is not None:
+                raise_fault(event)
+                if event.kind is Kind.CHUNK:
+                    yield value(event.payload)
+        finally:
+            self.close()
+
+    def _take(self) -> Event | None:
+        """The next event, from a batch that crossed between the threads at once; None once all were taken."""
+        if not self._ready:
+            self._ready.extend(self._portal.call(self._stream.batch()))
+        if not self._ready:
+            return None
+        event = self._ready.popleft()
+        report(event, self._progress, self._console)
+        return event
 
     @property
     def job_id(self) -> str:
@@ -205,11 +254,12 @@ class Stream:
         return self._stream.result
 
     def cancel(self) -> Receipt:
-        """Cancel the job and wait for the receipt."""
+        """Cancel the job and wait for the receipt. A loop over the stream gets what had come, then `Cancelled`."""
         return self._portal.call(self._stream.cancel())
 
     def close(self) -> None:
         """Leave: the job is cancelled if it hasn't ended."""
+        self._ready.clear()
         self._portal.soon(self._stream.close)
 
     def __enter__(self) -> Stream:
@@ -238,7 +288,8 @@ class Session(_SyncCalls):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        with contextlib.suppress(FarhandError):
+            self.close()
 
 
 class Client(_SyncCalls):
@@ -301,10 +352,12 @@ class Client(_SyncCalls):
 
     def close(self) -> None:
         """Say goodbye and end the client's thread. Used again, it dials again."""
+        if self._portal is not None and self._portal.pid != os.getpid():
+            return
         with self._lock:
             portal, client = self._portal, self._client
             self._portal = self._client = None
-        if portal is not None and client is not None and portal.pid == os.getpid():
+        if portal is not None and client is not None:
             _open_clients.discard(self)
             with contextlib.suppress(Exception):
                 portal.call(client.close())
@@ -322,6 +375,9 @@ class Client(_SyncCalls):
         return self._open()
 
     def _open(self) -> tuple[_Portal, aio.AsyncClient]:
+        # Before the lock, which another thread may have held as the process forked.
+        if self._portal is not None and self._portal.pid != os.getpid():
+            raise Unavailable(aio.FORKED, retryable=False)
         with self._lock:
             if self._portal is None or self._client is None:
                 self._portal = _Portal()
@@ -329,12 +385,6 @@ class Client(_SyncCalls):
                     self.address, api_key=self._api_key, connect_timeout=self._connect_timeout
                 )
                 _open_clients.add(self)
-            elif self._portal.pid != os.getpid():
-                raise Unavailable(
-                    "this client was in use before the process forked, and gRPC doesn't survive a fork: "
-                    "start processes with spawn, or first use the client after the fork",
-                    retryable=False,
-                )
             return self._portal, self._client
 
 

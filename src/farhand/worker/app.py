@@ -89,7 +89,7 @@ class App:
 
     def handler(
         self,
-        function: Callable[..., Any] | None = None,
+        function: Any = None,
         /,
         *,
         name: str | None = None,
@@ -109,8 +109,8 @@ class App:
             TypeError: a parameter's type can't be sent.
         """
 
-        def register(function: F) -> F:
-            own: str = name or getattr(function, "__name__", "")
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            own = name or str(getattr(function, "__name__", ""))
             if own in self.handlers:
                 raise ValueError(f"a handler named {own!r} is registered already; give this one a name=…")
             self.handlers[own] = Handler(function, own, timeout, isolate)

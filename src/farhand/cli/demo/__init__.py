@@ -1,0 +1,1 @@
+"""`farhand demo`: the handlers it serves, and the show around them."""
