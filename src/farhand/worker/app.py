@@ -84,7 +84,13 @@ class App:
 
     @overload
     def handler(
-        self, *, name: str | None = None, timeout: float | None = None, isolate: Isolate | None = None
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        isolate: Isolate | None = None,
     ) -> Callable[[F], F]: ...
 
     def handler(

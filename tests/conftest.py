@@ -1,0 +1,62 @@
+"""A real hub and real workers, on free ports, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farhand.assembly import RunningHub, build_worker, serve_hub
+from farhand.client import AsyncClient
+from farhand.worker.worker import Worker, WorkerOptions
+from tests.apps import app
+
+REFERENCE = str(Path(__file__).parent / "apps.py")
+
+
+@asynccontextmanager
+async def working(address: str, **options: Any) -> AsyncIterator[Worker]:
+    """A worker that has been let in, until the block ends."""
+    ready = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    wanted = WorkerOptions(hub=address, reference=REFERENCE, **options)
+    worker = build_worker(app, wanted, lambda id: loop.call_soon_threadsafe(ready.set) and None)
+    task = asyncio.ensure_future(worker.run(grace=1.0))
+    async with asyncio.timeout(20):
+        await asyncio.wait({task, asyncio.ensure_future(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await task
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[RunningHub]:
+    async with await serve_hub() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(hub: RunningHub) -> AsyncIterator[AsyncClient]:
+    async with working(hub.address), AsyncClient(hub.address, connect_timeout=5.0) as client:
+        yield client
+
+
+Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Wait until a condition that nothing signals holds."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(10):
+            while not await condition():
+                await asyncio.sleep(0.01)
+
+    return wait
