@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import farhand
@@ -59,7 +59,7 @@ async def count(n: int, size: int = 0) -> AsyncIterator[Any]:
 
 
 @app.handler
-def lines(ctx: farhand.Context, n: int) -> Iterator[int]:
+def lines(ctx: farhand.Context, n: int) -> Generator[int, None, str]:
     for number in range(n):
         print("line", number)
         ctx.progress(number + 1, n, "counting")

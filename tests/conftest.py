@@ -23,8 +23,12 @@ async def working(address: str, **options: Any) -> AsyncIterator[Worker]:
     """A worker that has been let in, until the block ends."""
     ready = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_ready(id: str) -> None:
+        loop.call_soon_threadsafe(ready.set)
+
     wanted = WorkerOptions(hub=address, reference=REFERENCE, **options)
-    worker = build_worker(app, wanted, lambda id: loop.call_soon_threadsafe(ready.set) and None)
+    worker = build_worker(app, wanted, on_ready)
     task = asyncio.ensure_future(worker.run(grace=1.0))
     async with asyncio.timeout(20):
         await asyncio.wait({task, asyncio.ensure_future(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -56,7 +60,8 @@ def eventually() -> Eventually:
 
     async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(10):
-            while not await condition():
-                await asyncio.sleep(0.01)
+            held = await condition()
+            while not held:
+                held = await condition()
 
     return wait

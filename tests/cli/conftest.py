@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from processes import served
+
+from tests.cli.processes import served
 
 
 @pytest.fixture(scope="module")

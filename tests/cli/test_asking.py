@@ -7,9 +7,9 @@ import signal
 import subprocess
 
 import pytest
-from processes import COMMAND, ROOT, environment, farhand
 
 from farhand import Client
+from tests.cli.processes import COMMAND, ROOT, environment, farhand
 
 
 def test_plain_values_follow_the_schema_and_json_values_stand(hub: str) -> None:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from processes import ROOT, environment, farhand, served
+
+from tests.cli.processes import ROOT, environment, farhand, served
 
 
 @pytest.mark.parametrize(

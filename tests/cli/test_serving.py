@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from processes import farhand, ready, served, serving
+
+from tests.cli.processes import farhand, ready, served, serving
 
 
 def test_a_hub_drains_at_sigterm_and_exits_0() -> None:

@@ -7,7 +7,6 @@ import socket
 import time
 
 import pytest
-from peer import Conversation, Peer
 
 from farhand.client import AsyncClient
 from farhand.errors import (
@@ -23,6 +22,7 @@ from farhand.model.payload import Media
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
 from farhand.wire.farhand.bodies import body_of, fault_bytes
 from farhand.wire.farhand.outgoing import ToClient
+from tests.client.peer import Conversation, Peer
 
 SUCCEEDED, CHUNK, PROGRESS = int(Kind.SUCCEEDED), int(Kind.CHUNK), int(Kind.PROGRESS)
 

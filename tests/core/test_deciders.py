@@ -86,6 +86,13 @@ def test_a_conversation_from_both_ends(role: Role) -> None:
         link.sent(Says.WORK, 6.0)
 
 
+def test_what_crosses_a_goodbye_does_not_count() -> None:
+    link = _open(Role.PEER)
+    link.sent(Says.GOODBYE, 1.0)
+    link.received(Says.WORK | Says.GOODBYE, 2.0)
+    assert link.stage is Stage.CLOSED
+
+
 def test_work_before_welcome_is_refused() -> None:
     link = Link(Role.HUB, 0.0)
     with pytest.raises(ProtocolViolation):

@@ -26,6 +26,7 @@ from farhand.errors import (
     Unavailable,
 )
 from farhand.model.event import Kind
+from farhand.worker.context import capture_prints, release_prints
 from tests.conftest import Eventually, working
 
 
@@ -46,6 +47,7 @@ async def test_context(client: AsyncClient) -> None:
 
 
 async def test_stream_with_progress_and_prints(client: AsyncClient) -> None:
+    capture_prints()  # pytest puts its own stdout there for each test
     progress: list[float] = []
     printed: list[str] = []
     stream = client.stream("lines", {"n": 50}, progress=lambda p: progress.append(p.current), console=printed.append)
@@ -54,6 +56,7 @@ async def test_stream_with_progress_and_prints(client: AsyncClient) -> None:
     assert stream.job_id
     assert stream.worker_id
     assert progress[-1] == 50
+    release_prints()
     assert "".join(printed) == "".join(f"line {n}\n" for n in range(50))
 
 
@@ -175,7 +178,7 @@ async def test_leaving_the_loop_cancels(client: AsyncClient, eventually: Eventua
 async def test_deadlines(client: AsyncClient, eventually: Eventually) -> None:
     with pytest.raises(DeadlineExceeded, match="told to stop it"):
         await client.run("sleep", timeout=0.2)
-    with pytest.raises(DeadlineExceeded, match="its own timeout of 0.2 s"):
+    with pytest.raises(DeadlineExceeded, match=r"its own timeout of 0.2 s"):
         await client.run("limited")
 
     async def idle() -> bool:

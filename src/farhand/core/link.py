@@ -73,7 +73,7 @@ def check_protocol(version: int) -> None:
 class Link:
     """One end's view of one conversation. `role` is the end that keeps it."""
 
-    __slots__ = ("_every", "_heard", "_said", "peer_draining", "role", "silence", "stage")
+    __slots__ = ("_every", "_heard", "_left", "_said", "peer_draining", "role", "silence", "stage")
 
     def __init__(self, role: Role, now: float, *, heartbeat: float = HEARTBEAT, silence: float = SILENCE) -> None:
         self.role = role
@@ -81,17 +81,18 @@ class Link:
         self.silence = silence
         self.peer_draining = False
         self._every = heartbeat
+        self._left = False
         self._heard = now
         self._said = now
 
     def received(self, says: Says, now: float) -> None:
-        """The other end said this.
+        """The other end said this. After this end's goodbye it doesn't count: the two may cross on their way.
 
         Raises:
             ProtocolViolation: it may not be said now.
         """
         self._heard = now
-        if says is Says.WORK and self.stage is Stage.OPEN:
+        if self._left or (says is Says.WORK and self.stage is Stage.OPEN):
             return
         self._move(self.role.other, says)
         if says & Says.DRAINING:
@@ -107,6 +108,8 @@ class Link:
         if says is Says.WORK and self.stage is Stage.OPEN:
             return
         self._move(self.role, says)
+        if says & Says.GOODBYE:
+            self._left = True
 
     def heartbeat_due(self, now: float) -> float:
         """Seconds until this end must say something; 0 or less: now."""

@@ -71,7 +71,7 @@ async def serve(fd: int, reference: str, worker_id: str) -> None:
 def _perform(executor: Executor, frame: worker_pb2.HubFrame) -> None:
     if incoming.hub_says(frame) & Says.WORK:
         executor.assign(incoming.assignments(frame.assign), 0)
-        for job, amount in zip(frame.credit.job, frame.credit.bytes, strict=True):
+        for job, amount in incoming.credits(frame.credit):
             executor.credit(job, amount)
 
 

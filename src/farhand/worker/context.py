@@ -146,9 +146,10 @@ def capture_prints() -> None:
     global _users
     with _installed:
         _users += 1
-        if _users == 1:
-            sys.stdout = _Tee(sys.stdout)
-            sys.stderr = _Tee(sys.stderr)
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if not isinstance(stream, _Tee):  # also where something has put a stream of its own there since
+                setattr(sys, name, _Tee(stream))
 
 
 def release_prints() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from farhand.errors import HandlerNotFound
 from farhand.ports.runner import Threads
@@ -293,10 +293,11 @@ class Executor:
     # -- ending ------------------------------------------------------------------------------------------------------
 
     def _stop(self, call: Call) -> None:
-        if isinstance(call.stop, asyncio.Task):
-            call.stop.cancel()
-        else:
+        task = call.stop
+        if not isinstance(task, asyncio.Task):
             call.nudge()
+        elif inspect.getcoroutinestate(cast("Coroutine[Any, Any, None]", task.get_coro())) != inspect.CORO_CREATED:
+            task.cancel()  # a task cancelled before its first step would never say its end; it looks at `reason` itself
 
     def _time_out(self, call: Call) -> None:
         if not call.reason:

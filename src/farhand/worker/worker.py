@@ -152,8 +152,8 @@ class Worker:
     def on_work(self, frame: worker_pb2.HubFrame) -> None:
         """Hand a frame's work to the handlers' loop, in one piece."""
         assignments = incoming.assignments(frame.assign)
-        credit = list(zip(frame.credit.job, frame.credit.bytes, strict=True))
-        cancels = list(zip(frame.cancel.job, frame.cancel.reason, strict=True))
+        credit = incoming.credits(frame.credit)
+        cancels = incoming.cancels(frame.cancel)
         self._call_soon(
             self._perform, self._link.outbox.generation, assignments, credit, cancels, list(frame.close_session)
         )

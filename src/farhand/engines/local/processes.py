@@ -54,8 +54,14 @@ class LocalProcesses:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", module, str(theirs.fileno()), *arguments]
-            process = await asyncio.to_thread(_start, command, theirs.fileno())
-        reader, writer = await asyncio.open_connection(sock=ours)
+            process = _start(command, theirs.fileno())
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
         return LocalChild(process, reader, writer)
 
 

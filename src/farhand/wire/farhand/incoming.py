@@ -5,7 +5,7 @@ A frame that isn't one, or whose columns don't agree, is a `ProtocolViolation` a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -17,6 +17,7 @@ from farhand.wire.farhand._pb import client_pb2, worker_pb2
 from farhand.wire.farhand.columns import read_columns
 
 M = TypeVar("M", bound=Message)
+V = TypeVar("V")
 
 CALLS_PER_FRAME = 4096
 """More calls than this in one frame would hold up everyone else while they are read."""
@@ -143,6 +144,30 @@ def assignments(message: worker_pb2.Assignments) -> list[Assignment]:
         one.moved = extra.session_moved
         one.attempt = extra.attempt or 1
     return found
+
+
+def credits(message: worker_pb2.Credits) -> list[tuple[str, int]]:
+    """The credits of a hub's frame as (job, bytes).
+
+    Raises:
+        ProtocolViolation: the columns are not of one length.
+    """
+    return _pairs(message.job, message.bytes)
+
+
+def cancels(message: worker_pb2.Cancels) -> list[tuple[str, str]]:
+    """The cancels of a hub's frame as (job, reason).
+
+    Raises:
+        ProtocolViolation: the columns are not of one length.
+    """
+    return _pairs(message.job, message.reason)
+
+
+def _pairs(first: Sequence[str], second: Sequence[V]) -> list[tuple[str, V]]:
+    if len(first) != len(second):
+        raise ProtocolViolation("the columns of a frame differ in length")
+    return list(zip(first, second, strict=True))
 
 
 def calls(
