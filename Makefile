@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench chaos gen gen-check compat lock clean
+.PHONY: help demo test check format bench bench-all chaos gen gen-check compat lock clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -30,6 +30,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.run
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/.bench-all: requirements/bench-all.txt $(VENV)/.run
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench-all.txt
 	@touch $@
 
 .venv-gen/.done: requirements/gen.txt $(BIN)/uv
@@ -64,6 +68,9 @@ format: $(VENV)/.dev ## format the code
 bench: $(VENV)/.bench ## measure against others; ARGS="--quick" for a short run
 	$(BIN)/python -m bench $(ARGS)
 
+bench-all: $(VENV)/.bench-all ## the same, with Ray and the task queues on Redis too
+	$(BIN)/python -m bench $(ARGS)
+
 chaos: $(VENV)/.dev ## the simulation at full size
 	$(BIN)/python -m pytest -q -m chaos --timeout 7200
 
@@ -81,6 +88,7 @@ lock: $(BIN)/uv ## pin the newest versions
 	$(COMPILE) pyproject.toml --python-version 3.11 -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra dev -c requirements/run.txt --python-version 3.11 -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra bench -c requirements/run.txt --python-version 3.11 -o requirements/bench.txt
+	$(COMPILE) pyproject.toml --extra bench-all -c requirements/run.txt --python-version 3.11 -o requirements/bench-all.txt
 	echo 'grpcio-tools==1.73.1' | $(COMPILE) - --python-version 3.11 -o requirements/gen.txt
 	printf 'protobuf==6.31.1\npytest\npytest-asyncio\npytest-timeout\n' | $(COMPILE) pyproject.toml - --python-version 3.11 -o requirements/compat.txt
 
