@@ -14,6 +14,7 @@ from farhand.model.payload import NOTHING, Payload
 from farhand.wire.farhand._pb import common_pb2 as pb
 
 KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
+_SUCCEEDED, _CHUNK = Kind.SUCCEEDED, Kind.CHUNK
 _OUTCOMES = frozenset(get_args(Outcome)) | {""}
 _TO_JSON = msgspec.json.Encoder(enc_hook=str)
 _FROM_JSON: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
@@ -22,7 +23,7 @@ _FROM_JSON: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str
 def body_of(event: Event) -> tuple[bytes, int]:
     """The event's body and its media type, as the columns hold them."""
     kind = event.kind
-    if kind == Kind.SUCCEEDED or kind == Kind.CHUNK:
+    if kind is _SUCCEEDED or kind is _CHUNK:
         return event.payload.data, event.payload.media
     if event.fault is not None:
         return fault_bytes(event.fault, event.outcome), 0
@@ -57,9 +58,12 @@ def event_of(kind: int, body: bytes, media: int) -> Event:
 
 
 def fault_bytes(fault: Fault, outcome: str = "") -> bytes:
-    """A fault as a wire message; texts over 64 KiB are cut."""
+    """A fault as a wire message; texts over 64 KiB are cut, details that JSON can't hold are left out."""
     details = {key: cut(value) if isinstance(value, str) else value for key, value in fault.details.items()}
-    encoded = _TO_JSON.encode(details) if details else b""
+    try:
+        encoded = _TO_JSON.encode(details) if details else b""
+    except Exception:  # whatever a handler put there: an error must always reach its caller
+        encoded = _TO_JSON.encode({"omitted": "the details can't be sent"})
     if len(encoded) > 4 * TEXT_LIMIT:
         encoded = _TO_JSON.encode({"omitted": "the details were too large to send"})
     return pb.Fault(

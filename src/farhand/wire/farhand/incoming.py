@@ -24,15 +24,15 @@ CALLS_PER_FRAME = 4096
 
 
 class Assignment:
-    """A job as a worker gets it. `timeout` in seconds, None for no deadline."""
+    """A job as a worker gets it. `deadline` on this machine's monotonic clock, None for none."""
 
-    __slots__ = ("args", "attempt", "handler", "job", "moved", "session", "session_data", "timeout", "window")
+    __slots__ = ("args", "attempt", "deadline", "handler", "job", "moved", "session", "session_data", "window")
 
-    def __init__(self, job: str, handler: str, args: Payload, timeout: float | None, window: int) -> None:
+    def __init__(self, job: str, handler: str, args: Payload, deadline: float | None, window: int) -> None:
         self.job = job
         self.handler = handler
         self.args = args
-        self.timeout = timeout
+        self.deadline = deadline
         self.window = window
         self.attempt = 1
         self.session = ""
@@ -52,9 +52,9 @@ def parse(kind: type[M], data: bytes) -> M:
         raise ProtocolViolation(f"a frame can't be read as {kind.DESCRIPTOR.full_name}: {error}") from error
 
 
-def worker_says(frame: worker_pb2.WorkerFrame) -> Says:
+def worker_says(frame: worker_pb2.WorkerFrame) -> int:
     """What a worker's frame says."""
-    says = Says.WORK if frame.HasField("events") or frame.rejected else Says(0)
+    says = Says.WORK if frame.HasField("events") or frame.rejected else 0
     if frame.HasField("heartbeat"):
         says |= Says.HEARTBEAT
     if frame.HasField("hello"):
@@ -66,10 +66,10 @@ def worker_says(frame: worker_pb2.WorkerFrame) -> Says:
     return says
 
 
-def hub_says(frame: worker_pb2.HubFrame) -> Says:
+def hub_says(frame: worker_pb2.HubFrame) -> int:
     """What a hub's frame to a worker says."""
     has = frame.HasField
-    says = Says(0)
+    says = 0
     if has("assign") or has("credit") or has("cancel") or frame.close_session:
         says |= Says.WORK
     if has("welcome"):
@@ -83,10 +83,10 @@ def hub_says(frame: worker_pb2.HubFrame) -> Says:
     return says
 
 
-def client_says(frame: client_pb2.ClientFrame) -> Says:
+def client_says(frame: client_pb2.ClientFrame) -> int:
     """What a client's frame says."""
     has = frame.HasField
-    says = Says.WORK if has("calls") or frame.cancel or has("credit") else Says(0)
+    says = Says.WORK if has("calls") or frame.cancel or has("credit") else 0
     if frame.protocol:
         says |= Says.HELLO
     if has("heartbeat"):
@@ -96,10 +96,10 @@ def client_says(frame: client_pb2.ClientFrame) -> Says:
     return says
 
 
-def channel_says(frame: client_pb2.ChannelFrame) -> Says:
+def channel_says(frame: client_pb2.ChannelFrame) -> int:
     """What a hub's frame to a client says."""
     has = frame.HasField
-    says = Says.WORK if has("events") else Says(0)
+    says = Says.WORK if has("events") else 0
     if has("welcome"):
         says |= Says.WELCOME
     if has("heartbeat"):
@@ -121,8 +121,8 @@ def call_events(frame: client_pb2.ChannelFrame) -> Iterator[tuple[int, int, byte
     return read_columns(frame.events.call, frame.events)
 
 
-def assignments(message: worker_pb2.Assignments) -> list[Assignment]:
-    """The jobs of a hub's frame.
+def assignments(message: worker_pb2.Assignments, now: float) -> list[Assignment]:
+    """The jobs of a hub's frame, which came at `now`.
 
     Raises:
         ProtocolViolation: the columns are not of one length.
@@ -132,8 +132,8 @@ def assignments(message: worker_pb2.Assignments) -> list[Assignment]:
     if any(len(column) != count for column in columns):
         raise ProtocolViolation("the columns of an assignment frame differ in length")
     found = [
-        Assignment(job, handler, Payload(args, media), left / 1000 if left else None, window)
-        for job, handler, args, media, left, window in zip(message.job[:], *(c[:] for c in columns), strict=True)
+        Assignment(job, handler, Payload(args, media), now + left / 1000 if left else None, window)
+        for job, handler, args, media, left, window in zip(message.job, *columns, strict=True)
     ]
     for extra in message.extra:
         if extra.at >= count:
@@ -189,4 +189,4 @@ def calls(
         if extra.at >= count:
             raise ProtocolViolation("a call's extra points past the columns")
         extras[extra.at] = extra
-    return zip(message.call[:], *(column[:] for column in columns), extras, strict=True)
+    return zip(message.call, *columns, extras, strict=True)

@@ -8,62 +8,76 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 from farhand.core.link import Says
+from farhand.errors import InvalidArguments
 from farhand.model.event import Event
 from farhand.model.job import Job
-from farhand.model.limits import FRAME_TARGET, HEARTBEAT, PROTOCOL
+from farhand.model.limits import ENTRIES, FRAME_TARGET, HEARTBEAT, PROTOCOL, TEXT_LIMIT
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.worker import WorkerInfo
 from farhand.wire.farhand import nouns
 from farhand.wire.farhand._pb import client_pb2, common_pb2, worker_pb2
-from farhand.wire.farhand.columns import ENTRY_COST, EventBuffer
+from farhand.wire.farhand.columns import ENTRY_COST, EventBuffer, write_columns
 
-Frame = tuple[bytes, Says]
+Frame = tuple[bytes, int]
 """A serialized frame and what it says, for the link."""
 
 
-class _Outgoing:
-    """Closed frames, and the open one that subclasses fill."""
+_WORK = int(Says.WORK)
 
-    __slots__ = ("_closed", "_closed_cost", "_cost", "_says")
+
+class _Outgoing:
+    """Closed frames, and the open one that subclasses fill.
+
+    A frame is closed when it holds ENTRIES entries, though more wait: so that the next one is on its way while the
+    other end still works on this one, and all the processes of a call's path are busy at once. `closed_cost` is how
+    many bytes wait in closed frames, `entries` how many entries in the open one.
+    """
+
+    __slots__ = ("_closed", "_cost", "_says", "closed_cost", "entries")
 
     def __init__(self) -> None:
         self._closed: deque[Frame] = deque()
-        self._closed_cost = 0
+        self.closed_cost = 0
         self._cost = 0
-        self._says = Says(0)
+        self.entries = 0
+        self._says = 0
 
     @property
     def waiting(self) -> int:
         """Bytes that wait, about."""
-        return self._cost + self._closed_cost
+        return self._cost + self.closed_cost
 
     def __bool__(self) -> bool:
-        return bool(self._says) or bool(self._closed)
+        return self._says != 0 or bool(self._closed)
 
     def take(self) -> Frame:
         """The next frame. Call only while the buffer is true."""
         if self._closed:
             frame = self._closed.popleft()
-            self._closed_cost -= len(frame[0])
+            self.closed_cost -= len(frame[0])
             return frame
         return self._close()
 
-    def _charge(self, cost: int, says: Says) -> None:
+    def _charge(self, cost: int, says: int, entries: int = 1) -> None:
         """Count what was just added, and close the frame once it is full."""
         self._says |= says
         self._cost += cost
-        if self._cost >= FRAME_TARGET:
-            frame = self._close()
-            self._closed.append(frame)
-            self._closed_cost += len(frame[0])
+        self.entries += entries
+        if self.entries >= ENTRIES or self._cost >= FRAME_TARGET:
+            self._seal()
+
+    def _seal(self) -> None:
+        frame = self._close()
+        self._closed.append(frame)
+        self.closed_cost += len(frame[0])
 
     def _close(self) -> Frame:
         data = self._serialize()
         says = self._says
-        self._cost = 0
-        self._says = Says(0)
+        self._cost = self.entries = self._says = 0
         return data, says
 
     def _serialize(self) -> bytes:
@@ -88,18 +102,22 @@ class FromWorker(_Outgoing):
     def event(self, job: str, kind: int, body: bytes = b"", media: int = 0, number: int = 0) -> None:
         """One event of a job; `number` as in the proto."""
         self._events.add(job, kind, body, media, number)
-        self._charge(len(body) + ENTRY_COST, Says.WORK)
+        self._says |= _WORK
+        self._cost += len(body) + ENTRY_COST
+        self.entries += 1
+        if self.entries >= ENTRIES or self._cost >= FRAME_TARGET:
+            self._seal()
 
     def mergeable(self, job: str, event: Event) -> None:
         """A PROGRESS or CONSOLE event, merged with the one before it if that still waits."""
-        before = self._events.cost
-        self._events.add_mergeable(job, event)
-        self._charge(self._events.cost - before, Says.WORK)
+        before = len(self._events.rows)
+        cost = self._events.merge(job, event)
+        self._charge(cost, _WORK, len(self._events.rows) - before)
 
     def rejected(self, job: str) -> None:
         """This assignment was not begun and won't be."""
         self._frame.rejected.append(job)
-        self._charge(ENTRY_COST, Says.WORK)
+        self._charge(ENTRY_COST, _WORK)
 
     def heartbeat(self, running: int) -> None:
         """Still here, with this many jobs running."""
@@ -117,18 +135,9 @@ class FromWorker(_Outgoing):
         self._charge(ENTRY_COST, Says.GOODBYE)
 
     def _serialize(self) -> bytes:
-        frame, events = self._frame, self._events
-        if events.keys:
-            frame.events.CopyFrom(
-                worker_pb2.JobEvents(
-                    job=events.keys,
-                    kind=events.kinds,  # type: ignore[arg-type]
-                    body=events.bodies,
-                    media=events.media,  # type: ignore[arg-type]
-                    number=events.numbers,
-                )
-            )
-            self._events = EventBuffer()
+        frame = self._frame
+        if self._events.rows:
+            write_columns(frame.events, ("job", "kind", "body", "media", "number"), self._events.take())
         self._frame = worker_pb2.WorkerFrame()
         return frame.SerializeToString()
 
@@ -136,7 +145,7 @@ class FromWorker(_Outgoing):
 class ToWorker(_Outgoing):
     """What a hub says to a worker."""
 
-    __slots__ = ("_args", "_extra", "_frame", "_handlers", "_jobs", "_media", "_timeouts", "_windows")
+    __slots__ = ("_extra", "_frame", "_rows")
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,12 +153,7 @@ class ToWorker(_Outgoing):
 
     def _reset(self) -> None:
         self._frame = worker_pb2.HubFrame()
-        self._jobs: list[str] = []
-        self._handlers: list[str] = []
-        self._args: list[bytes] = []
-        self._media: list[int] = []
-        self._timeouts: list[int] = []
-        self._windows: list[int] = []
+        self._rows: list[tuple[str, str, bytes, int, int, int]] = []
         self._extra: list[worker_pb2.AssignExtra] = []
 
     def welcome(self, hub_id: str, version: str, heartbeat: float = HEARTBEAT) -> None:
@@ -162,40 +166,37 @@ class ToWorker(_Outgoing):
     def assign(self, job: Job, timeout_ms: int, session_data: Payload = NOTHING, moved: bool = False) -> None:
         """Give the worker a job. `timeout_ms` is what is left, 0 for no deadline."""
         args = job.args
-        if job.session:
+        if job.session or job.attempt > 1:
+            media: Any = session_data.media
             self._extra.append(
                 worker_pb2.AssignExtra(
-                    at=len(self._jobs),
+                    at=len(self._rows),
                     session=job.session,
                     session_data=session_data.data,
-                    session_media=session_data.media,  # type: ignore[arg-type]
+                    session_media=media,
                     session_moved=moved,
+                    attempt=job.attempt,
                 )
             )
-        self._jobs.append(job.id)
-        self._handlers.append(job.handler)
-        self._args.append(args.data)
-        self._media.append(args.media)
-        self._timeouts.append(timeout_ms)
-        self._windows.append(job.window)
-        self._charge(len(args.data) + len(session_data.data) + ENTRY_COST, Says.WORK)
+        self._rows.append((job.id, job.handler, args.data, args.media, timeout_ms, job.window))
+        self._charge(len(args.data) + len(session_data.data) + ENTRY_COST, _WORK)
 
     def credit(self, job: str, amount: int) -> None:
         """Let the job send this many more bytes of chunks."""
         self._frame.credit.job.append(job)
         self._frame.credit.bytes.append(amount)
-        self._charge(ENTRY_COST, Says.WORK)
+        self._charge(ENTRY_COST, _WORK)
 
     def cancel(self, job: str, reason: str) -> None:
         """Ask for the job's end; the worker answers with it."""
         self._frame.cancel.job.append(job)
         self._frame.cancel.reason.append(reason)
-        self._charge(ENTRY_COST, Says.WORK)
+        self._charge(ENTRY_COST, _WORK)
 
     def close_session(self, session: str) -> None:
         """Drop the session's state."""
         self._frame.close_session.append(session)
-        self._charge(ENTRY_COST, Says.WORK)
+        self._charge(ENTRY_COST, _WORK)
 
     def heartbeat(self) -> None:
         """Still here."""
@@ -215,18 +216,9 @@ class ToWorker(_Outgoing):
 
     def _serialize(self) -> bytes:
         frame = self._frame
-        if self._jobs:
-            frame.assign.CopyFrom(
-                worker_pb2.Assignments(
-                    job=self._jobs,
-                    handler=self._handlers,
-                    args=self._args,
-                    media=self._media,  # type: ignore[arg-type]
-                    timeout_ms=self._timeouts,
-                    window=self._windows,
-                    extra=self._extra,
-                )
-            )
+        if self._rows:
+            write_columns(frame.assign, ("job", "handler", "args", "media", "timeout_ms", "window"), self._rows)
+            frame.assign.extra.extend(self._extra)
         self._reset()
         return frame.SerializeToString()
 
@@ -234,7 +226,7 @@ class ToWorker(_Outgoing):
 class FromClient(_Outgoing):
     """What a client says on its channel."""
 
-    __slots__ = ("_args", "_calls", "_events", "_extra", "_frame", "_handlers", "_media", "_timeouts", "_windows")
+    __slots__ = ("_extra", "_frame", "_rows")
 
     def __init__(self) -> None:
         super().__init__()
@@ -242,13 +234,7 @@ class FromClient(_Outgoing):
 
     def _reset(self) -> None:
         self._frame = client_pb2.ClientFrame()
-        self._calls: list[int] = []
-        self._handlers: list[str] = []
-        self._args: list[bytes] = []
-        self._media: list[int] = []
-        self._timeouts: list[int] = []
-        self._windows: list[int] = []
-        self._events: list[bool] = []
+        self._rows: list[tuple[int, str, bytes, int, int, int, bool]] = []
         self._extra: list[client_pb2.CallExtra] = []
 
     def hello(self) -> None:
@@ -267,17 +253,13 @@ class FromClient(_Outgoing):
         extra: client_pb2.CallExtra | None = None,
     ) -> None:
         """Ask for a job. `extra` (from `call_extra`) where it isn't plain."""
+        cost = len(args.data) + ENTRY_COST
         if extra is not None:
-            extra.at = len(self._calls)
+            extra.at = len(self._rows)
             self._extra.append(extra)
-        self._calls.append(number)
-        self._handlers.append(handler)
-        self._args.append(args.data)
-        self._media.append(args.media)
-        self._timeouts.append(timeout_ms)
-        self._windows.append(window)
-        self._events.append(events)
-        self._charge(len(args.data) + ENTRY_COST, Says.WORK)
+            cost += extra.ByteSize()
+        self._rows.append((number, handler, args.data, args.media, timeout_ms, window, events))
+        self._charge(cost, _WORK)
 
     def cancel(self, number: int) -> None:
         """Ask for the call's end; the hub answers with it."""
@@ -302,19 +284,10 @@ class FromClient(_Outgoing):
 
     def _serialize(self) -> bytes:
         frame = self._frame
-        if self._calls:
-            frame.calls.CopyFrom(
-                client_pb2.Calls(
-                    call=self._calls,
-                    handler=self._handlers,
-                    args=self._args,
-                    media=self._media,  # type: ignore[arg-type]
-                    timeout_ms=self._timeouts,
-                    window=self._windows,
-                    events=self._events,
-                    extra=self._extra,
-                )
-            )
+        if self._rows:
+            columns = ("call", "handler", "args", "media", "timeout_ms", "window", "events")
+            write_columns(frame.calls, columns, self._rows)
+            frame.calls.extra.extend(self._extra)
         self._reset()
         return frame.SerializeToString()
 
@@ -339,13 +312,17 @@ class ToClient(_Outgoing):
     def event(self, call: int, kind: int, body: bytes, media: int = 0, number: int = 0) -> None:
         """One event of a call; `number` as in the proto."""
         self._events.add(call, kind, body, media, number)
-        self._charge(len(body) + ENTRY_COST, Says.WORK)
+        self._says |= _WORK
+        self._cost += len(body) + ENTRY_COST
+        self.entries += 1
+        if self.entries >= ENTRIES or self._cost >= FRAME_TARGET:
+            self._seal()
 
     def mergeable(self, call: int, event: Event) -> None:
         """A PROGRESS or CONSOLE event, merged with the one before it if that still waits."""
-        before = self._events.cost
-        self._events.add_mergeable(call, event)
-        self._charge(self._events.cost - before, Says.WORK)
+        before = len(self._events.rows)
+        cost = self._events.merge(call, event)
+        self._charge(cost, _WORK, len(self._events.rows) - before)
 
     def heartbeat(self) -> None:
         """Still here."""
@@ -363,18 +340,9 @@ class ToClient(_Outgoing):
         self._charge(ENTRY_COST, Says.GOODBYE)
 
     def _serialize(self) -> bytes:
-        frame, events = self._frame, self._events
-        if events.keys:
-            frame.events.CopyFrom(
-                client_pb2.CallEvents(
-                    call=events.keys,
-                    kind=events.kinds,  # type: ignore[arg-type]
-                    body=events.bodies,
-                    media=events.media,  # type: ignore[arg-type]
-                    number=events.numbers,
-                )
-            )
-            self._events = EventBuffer()
+        frame = self._frame
+        if self._events.rows:
+            write_columns(frame.events, ("call", "kind", "body", "media", "number"), self._events.take())
         self._frame = client_pb2.ChannelFrame()
         return frame.SerializeToString()
 
@@ -382,7 +350,17 @@ class ToClient(_Outgoing):
 def call_extra(
     group: str, priority: int, labels: Mapping[str, str] | None, session: str
 ) -> client_pb2.CallExtra | None:
-    """What a call says beyond the columns; None where it is plain, so that plain calls cost nothing more."""
+    """What a call says beyond the columns; None where it is plain, so that plain calls cost nothing more.
+
+    Raises:
+        InvalidArguments: it can't be sent, or takes more than 64 KiB.
+    """
     if group == "default" and not priority and not labels and not session:
         return None
-    return client_pb2.CallExtra(group=group, priority=priority, labels=dict(labels or {}), session=session)
+    try:
+        extra = client_pb2.CallExtra(group=group, priority=priority, labels=dict(labels or {}), session=session)
+    except (TypeError, ValueError) as error:
+        raise InvalidArguments(f"a call's group, priority, labels or session can't be sent: {error}") from error
+    if extra.ByteSize() > TEXT_LIMIT:
+        raise InvalidArguments(f"a call's group, labels and session take more than {TEXT_LIMIT:,} bytes")
+    return extra

@@ -44,7 +44,7 @@ class RunResponse(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., result: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., chunks: _Optional[_Iterable[_Union[_common_pb2.Payload, _Mapping]]] = ...) -> None: ...
 
 class JobEvent(_message.Message):
-    __slots__ = ("job_id", "kind", "payload", "progress", "text", "worker_id", "number")
+    __slots__ = ("job_id", "kind", "payload", "progress", "text", "worker_id", "number", "fault")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,7 @@ class JobEvent(_message.Message):
     TEXT_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     kind: _common_pb2.EventKind
     payload: _common_pb2.Payload
@@ -59,7 +60,8 @@ class JobEvent(_message.Message):
     text: str
     worker_id: str
     number: int
-    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[_Union[_common_pb2.EventKind, str]] = ..., payload: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., text: _Optional[str] = ..., worker_id: _Optional[str] = ..., number: _Optional[int] = ...) -> None: ...
+    fault: _common_pb2.Fault
+    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[_Union[_common_pb2.EventKind, str]] = ..., payload: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., progress: _Optional[_Union[_common_pb2.Progress, _Mapping]] = ..., text: _Optional[str] = ..., worker_id: _Optional[str] = ..., number: _Optional[int] = ..., fault: _Optional[_Union[_common_pb2.Fault, _Mapping]] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("job_id",)
@@ -296,3 +298,158 @@ class GroupView(_message.Message):
     waiting: int
     waiting_for: float
     def __init__(self, group: _Optional[str] = ..., workers: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., waiting_for: _Optional[float] = ...) -> None: ...
+
+class SubmitRequest(_message.Message):
+    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs")
+    class InputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    BACKOFF_FIELD_NUMBER: _ClassVar[int]
+    BACKOFF_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NEVER_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_WITHIN_FIELD_NUMBER: _ClassVar[int]
+    END_WITHIN_FIELD_NUMBER: _ClassVar[int]
+    CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    CACHE_TTL_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    call: RunRequest
+    idempotency_key: str
+    delay: float
+    attempts: int
+    backoff: float
+    backoff_limit: float
+    never: _containers.RepeatedScalarFieldContainer[str]
+    begin_within: float
+    end_within: float
+    cache_key: str
+    cache_ttl: float
+    after: _containers.RepeatedScalarFieldContainer[str]
+    inputs: _containers.ScalarMap[str, str]
+    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class SubmitResponse(_message.Message):
+    __slots__ = ("job", "how")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    HOW_FIELD_NUMBER: _ClassVar[int]
+    job: JobView
+    how: str
+    def __init__(self, job: _Optional[_Union[JobView, _Mapping]] = ..., how: _Optional[str] = ...) -> None: ...
+
+class JobView(_message.Message):
+    __slots__ = ("job_id", "handler", "group", "state", "attempt", "attempts", "created", "run_at", "ended", "worker_id", "offset", "priority", "labels", "after", "retry_of", "schedule", "last")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    RUN_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    RETRY_OF_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    handler: str
+    group: str
+    state: str
+    attempt: int
+    attempts: int
+    created: float
+    run_at: float
+    ended: float
+    worker_id: str
+    offset: int
+    priority: int
+    labels: _containers.ScalarMap[str, str]
+    after: _containers.RepeatedScalarFieldContainer[str]
+    retry_of: str
+    schedule: str
+    last: JobEvent
+    def __init__(self, job_id: _Optional[str] = ..., handler: _Optional[str] = ..., group: _Optional[str] = ..., state: _Optional[str] = ..., attempt: _Optional[int] = ..., attempts: _Optional[int] = ..., created: _Optional[float] = ..., run_at: _Optional[float] = ..., ended: _Optional[float] = ..., worker_id: _Optional[str] = ..., offset: _Optional[int] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., after: _Optional[_Iterable[str]] = ..., retry_of: _Optional[str] = ..., schedule: _Optional[str] = ..., last: _Optional[_Union[JobEvent, _Mapping]] = ...) -> None: ...
+
+class GetJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class GetJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: JobView
+    def __init__(self, job: _Optional[_Union[JobView, _Mapping]] = ...) -> None: ...
+
+class ListJobsRequest(_message.Message):
+    __slots__ = ("states", "handler", "group", "labels", "before", "limit")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    states: _containers.RepeatedScalarFieldContainer[str]
+    handler: str
+    group: str
+    labels: _containers.ScalarMap[str, str]
+    before: str
+    limit: int
+    def __init__(self, states: _Optional[_Iterable[str]] = ..., handler: _Optional[str] = ..., group: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., before: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListJobsResponse(_message.Message):
+    __slots__ = ("jobs",)
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[JobView]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[JobView, _Mapping]]] = ...) -> None: ...
+
+class AttachRequest(_message.Message):
+    __slots__ = ("job_id", "offset")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    offset: int
+    def __init__(self, job_id: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class LogEntry(_message.Message):
+    __slots__ = ("offset", "at", "event")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    at: float
+    event: JobEvent
+    def __init__(self, offset: _Optional[int] = ..., at: _Optional[float] = ..., event: _Optional[_Union[JobEvent, _Mapping]] = ...) -> None: ...
+
+class RetryJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...

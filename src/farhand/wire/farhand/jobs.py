@@ -1,0 +1,176 @@
+"""Durable jobs and their logs ↔ their wire messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from farhand.errors import InvalidArguments, ProtocolViolation
+from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Retries
+from farhand.model.event import Event, Kind
+from farhand.model.job import NO_LABELS
+from farhand.model.names import check_name
+from farhand.model.state import State
+from farhand.ports.store import Filter
+from farhand.wire.farhand import bodies
+from farhand.wire.farhand._pb import client_pb2
+
+KEY_LIMIT = 200
+KEY_SECONDS = 24 * 3600.0
+ATTEMPTS_LIMIT = 1_000
+AFTER_LIMIT = 1_000
+LIST_LIMIT = 1_000
+SECONDS_LIMIT = 10 * 365 * 86_400.0
+
+_PAYLOADS = (Kind.CHUNK, Kind.SUCCEEDED)
+
+
+def event_message(job: str, event: Event, number: int) -> client_pb2.JobEvent:
+    """An event in rows, for callers that don't read columns."""
+    kind: Any = int(event.kind)
+    message = client_pb2.JobEvent(job_id=job, kind=kind, number=number)
+    if event.progress is not None:
+        message.progress.MergeFromString(bodies.progress_bytes(event.progress))
+    elif event.kind in _PAYLOADS:
+        message.payload.CopyFrom(bodies.payload_message(event.payload))
+    elif event.fault is not None:
+        message.fault.MergeFromString(bodies.fault_bytes(event.fault, event.outcome))
+    message.text = event.text if event.kind is Kind.CONSOLE else ""
+    message.worker_id = event.worker
+    return message
+
+
+def read_event(message: client_pb2.JobEvent) -> Event:
+    """The event in a row.
+
+    Raises:
+        ProtocolViolation: it can't be read.
+    """
+    kind = bodies.KINDS.get(message.kind)
+    if kind is None:
+        raise ProtocolViolation(f"an event has the unknown kind {message.kind}")
+    try:
+        if message.HasField("fault"):
+            fault, outcome = bodies.read_fault(message.fault.SerializeToString())
+            return Event(kind, fault=fault, outcome=outcome)
+        if message.HasField("progress"):
+            return Event(kind, progress=bodies.read_progress(message.progress.SerializeToString()))
+    except ValueError as error:
+        raise ProtocolViolation(f"the body of an event can't be read: {error}") from error
+    return Event(kind, bodies.payload_of(message.payload), text=message.text, worker=message.worker_id)
+
+
+def entry_message(job: str, entry: Entry) -> client_pb2.LogEntry:
+    """An entry of a job's log."""
+    return client_pb2.LogEntry(offset=entry.offset, at=entry.at, event=event_message(job, entry.event, entry.number))
+
+
+def read_entry(message: client_pb2.LogEntry) -> Entry:
+    """The entry.
+
+    Raises:
+        ProtocolViolation: it can't be read.
+    """
+    return Entry(message.offset, message.at, read_event(message.event), message.event.number)
+
+
+def view_message(kept: KeptJob) -> client_pb2.JobView:
+    """A job as it is shown."""
+    job = kept.job
+    view = client_pb2.JobView(
+        job_id=job.id,
+        handler=job.handler,
+        group=job.group,
+        state=kept.state.value,
+        attempt=kept.attempt,
+        attempts=job.retries.attempts,
+        created=job.created,
+        run_at=kept.run_at,
+        ended=kept.ended or 0.0,
+        worker_id=kept.worker,
+        offset=kept.offset,
+        priority=job.priority,
+        labels=dict(job.labels),
+        after=job.after,
+        retry_of=job.retry_of,
+        schedule=job.schedule,
+    )
+    if kept.last is not None:
+        view.last.CopyFrom(event_message(job.id, kept.last, 0))
+    return view
+
+
+def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> DurableJob:
+    """The job that is asked for.
+
+    Raises:
+        InvalidArguments: a part of it makes no sense; the message names it.
+    """
+    call = request.call
+    if call.session:
+        raise InvalidArguments("a durable job can't be of a session: its worker may be gone when it runs")
+    for name in ("idempotency_key", "cache_key"):
+        if len(getattr(request, name)) > KEY_LIMIT:
+            raise InvalidArguments(f"{name} may have {KEY_LIMIT} characters")
+    for name in ("delay", "backoff", "backoff_limit", "begin_within", "end_within", "cache_ttl"):
+        if not 0 <= getattr(request, name) <= SECONDS_LIMIT:
+            raise InvalidArguments(f"{name} is seconds, from 0 to {SECONDS_LIMIT:,.0f}")
+    if request.attempts > ATTEMPTS_LIMIT:
+        raise InvalidArguments(f"attempts is at most {ATTEMPTS_LIMIT:,}, not {request.attempts:,}")
+    if len(request.after) > AFTER_LIMIT:
+        raise InvalidArguments(f"a job may come after {AFTER_LIMIT:,} others, not {len(request.after):,}")
+    run_at = now + request.delay
+    retries = Retries(
+        attempts=request.attempts or 1,
+        backoff=request.backoff or 1.0,
+        backoff_limit=request.backoff_limit or 300.0,
+        never=tuple(request.never),
+    )
+    return DurableJob(
+        id=id,
+        handler=check_name("handler", call.handler),
+        group=check_name("group", call.group or "default"),
+        args=bodies.payload_of(call.args),
+        labels=dict(call.labels) if call.labels else NO_LABELS,
+        priority=call.priority,
+        created=now,
+        run_at=run_at,
+        begin_by=run_at + request.begin_within if request.begin_within else FOREVER,
+        end_by=run_at + request.end_within if request.end_within else FOREVER,
+        run_timeout=call.timeout_ms / 1000 if call.timeout_ms else None,
+        retries=retries,
+        key=request.idempotency_key,
+        key_until=now + KEY_SECONDS if request.idempotency_key else 0.0,
+        cache_key=request.cache_key,
+        cache_ttl=request.cache_ttl or FOREVER,
+        after=tuple(dict.fromkeys(request.after)),
+    )
+
+
+def job_filter(request: client_pb2.ListJobsRequest) -> Filter:
+    """Which jobs are asked for.
+
+    Raises:
+        InvalidArguments: a state isn't one, or the limit is too high.
+    """
+    return Filter(
+        states=read_states(request.states),
+        handler=request.handler,
+        group=request.group,
+        labels=dict(request.labels),
+        before=request.before,
+        limit=min(request.limit or 50, LIST_LIMIT),
+    )
+
+
+def read_states(names: Sequence[str]) -> frozenset[State]:
+    """The states of these names.
+
+    Raises:
+        InvalidArguments: one isn't a state.
+    """
+    try:
+        return frozenset(State(name) for name in names)
+    except ValueError:
+        wrong = sorted(set(names) - {state.value for state in State})
+        raise InvalidArguments(f"no such state: {', '.join(wrong)}; there are {', '.join(State)}") from None
