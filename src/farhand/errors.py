@@ -134,8 +134,9 @@ class Overloaded(FarhandError):
 
     @property
     def retry_after(self) -> float:
-        """Seconds to wait before a retry is worth it."""
-        return float(self.details.get("retry_after", 1.0))
+        """Seconds to wait before a retry is worth it, at most an hour; whatever a peer put into the details."""
+        given = self.details.get("retry_after")
+        return float(min(max(0, given), 3600)) if isinstance(given, int | float) else 1.0
 
 
 class TooLarge(FarhandError):
@@ -179,6 +180,24 @@ class Replaced(FarhandError):
     http_status = 409
 
 
+class ParentFailed(FarhandError):
+    """A durable job that this one was to come after did not succeed, so it never began. Mend that one, then submit both
+    anew."""
+
+    code = "PARENT_FAILED"
+    grpc_status = "FAILED_PRECONDITION"
+    http_status = 409
+
+
+class AttemptsExhausted(FarhandError):
+    """A durable job failed at each of its attempts; the message has the last failure. `farhand retry` starts it
+    anew."""
+
+    code = "ATTEMPTS_EXHAUSTED"
+    grpc_status = "ABORTED"
+    http_status = 502
+
+
 BY_CODE: Mapping[str, type[FarhandError]] = {
     cls.code: cls
     for cls in (
@@ -198,6 +217,8 @@ BY_CODE: Mapping[str, type[FarhandError]] = {
         PermissionDenied,
         ProtocolViolation,
         Replaced,
+        ParentFailed,
+        AttemptsExhausted,
     )
 }
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farhand.core.deadlines import GRAIN, Deadlines
-from farhand.core.lifecycle import BY_END, ENDS, TABLE, IllegalMove, Move, State, after, diagram
+from farhand.core.lifecycle import BY_END, ENDS, TABLE, IllegalMove, Move, State, after, diagram, sources
 from farhand.core.link import Link, Role, Says, Stage, check_protocol
 from farhand.core.presence import Presence
 from farhand.core.retrying import Backoff
@@ -16,6 +16,11 @@ from farhand.core.streams import Stream
 from farhand.errors import InvalidArguments, Overloaded, ProtocolViolation, SessionLost
 from farhand.model.event import Kind
 from farhand.model.session import Session
+
+
+def test_a_move_knows_its_sources() -> None:
+    assert sources(Move.RETRY) == {State.ASSIGNED, State.RUNNING}
+    assert all(move in TABLE[state] for move in Move for state in sources(move))
 
 
 def test_ends_have_no_moves_and_every_end_kind_has_one() -> None:

@@ -89,6 +89,13 @@ def test_a_quiet_call_gets_its_end_only() -> None:
     assert bench.tell(on.JobReported(1, "j", Event(Kind.CONSOLE, text="x"))) == []
 
 
+def test_a_success_says_that_it_began() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit(events=True)
+    assert bench.end() == [do.Deliver("j", Event(Kind.STARTED, worker="w1")), do.Deliver("j", DONE)]
+
+
 def test_least_busy_then_longest_idle() -> None:
     bench = Bench()
     bench.join(1, slots=2)
@@ -108,6 +115,19 @@ def test_pools_of_different_handlers_are_compared() -> None:
     assert assigned(bench.submit("c", "sub")) == {"c": 1}
     assert assigned(bench.submit("d")) == {"d": 2}
     assert bench.submit("e") == []
+
+
+def test_free_slots_that_nobody_waits_for_are_offered() -> None:
+    bench = Bench()
+    bench.join(1, slots=2)
+    bench.join(2, slots=3, labels={"gpu": "1"})
+    bench.join(3, slots=1)
+    bench.submit("a")
+    offers = {tuple(offer.labels.items()): offer.free for offer in bench.machine.offers()}
+    assert offers == {(): 3 - 1, (("gpu", "1"),): 3} or offers == {(): 3, (("gpu", "1"),): 2}
+    for number in range(6):
+        bench.submit(str(number))
+    assert list(bench.machine.offers()) == []
 
 
 def test_fifo_within_priority() -> None:
@@ -278,6 +298,14 @@ def test_giving_back_after_it_ended_for_its_caller_frees_the_slot() -> None:
     assert bench.machine.running == 0
 
 
+def test_what_is_reported_after_the_end_is_dropped() -> None:
+    bench = Bench()
+    bench.join()
+    bench.submit(events=True)
+    bench.end()
+    assert bench.tell(on.JobReported(1, "j", Event(Kind.CONSOLE, text="late"))) == []
+
+
 def test_lies_are_violations() -> None:
     bench = Bench()
     bench.join(slots=2)
@@ -405,6 +433,17 @@ def test_a_session_stays_on_its_worker() -> None:
     assert bench.tell(on.SessionClosed("s")) == []
     with pytest.raises(SessionLost):
         bench.submit("c", session="s")
+
+
+def test_a_session_chooses_its_worker_by_its_labels() -> None:
+    bench = Bench()
+    bench.open(labels={"gpu": "1"})
+    bench.join(1)
+    bench.join(2, labels={"gpu": "1"})
+    assert assigned(bench.submit("a", session="s", labels={})) == {"a": 2}
+    bench.end("a", 2)
+    bench.submit("b", session="s", labels={"gpu": "2"})
+    assert assigned(bench.join(3, labels={"gpu": "2"})) == {}
 
 
 def test_two_waiting_calls_of_a_new_session_go_to_one_worker() -> None:

@@ -6,12 +6,12 @@ to the one idle longest. Where there is none it waits, FIFO within its priority,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 import msgspec
 
-from farhand.core.queues import NO_LABELS, Lane, Need
+from farhand.core.queues import NO_LABELS, Labels, Lane, Need
 from farhand.core.seats import Pool, Seat
 from farhand.errors import HandlerNotFound, Overloaded
 from farhand.model.job import Job
@@ -32,19 +32,25 @@ class GroupView(msgspec.Struct, frozen=True):
     oldest: float | None
 
 
+class Offer(msgspec.Struct, frozen=True):
+    """Free slots of workers that serve the same handlers with the same labels."""
+
+    group: str
+    handlers: frozenset[str]
+    labels: Mapping[str, str]
+    free: int
+
+
 class _Group:
     __slots__ = ("known", "lanes", "name", "pools", "seats", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seats: dict[int, Seat] = {}
-        self.pools: dict[tuple[frozenset[str], frozenset[tuple[str, str]]], Pool] = {}
+        self.pools: dict[tuple[frozenset[str], Labels], Pool] = {}
         self.lanes: dict[Need, Lane] = {}
         self.known: dict[str, None] = {}
         self.waiting = 0
-
-    def pool(self, seat: Seat) -> Pool:
-        return self.pools[seat.handlers, seat.labels]
 
 
 class Dispatch:
@@ -65,15 +71,14 @@ class Dispatch:
     def join(self, link: int, info: WorkerInfo) -> None:
         """A worker offers its slots."""
         group = self._groups.setdefault(info.group, _Group(info.group))
-        seat = Seat(link, info)
-        self._seats[link] = group.seats[link] = seat
-        key = (seat.handlers, seat.labels)
+        key = (frozenset(spec.name for spec in info.handlers), frozenset(info.labels.items()))
         pool = group.pools.get(key)
         if pool is None:
             pool = group.pools[key] = Pool(*key)
-        pool.size += 1
-        pool.put(seat)
-        for name in sorted(seat.handlers):
+        seat = Seat(link, info, pool)
+        self._seats[link] = group.seats[link] = pool.seats[link] = seat
+        pool.offer(seat)
+        for name in sorted(pool.handlers):
             group.known.pop(name, None)
             group.known[name] = None
         while len(group.known) > KNOWN_LIMIT:
@@ -83,20 +88,17 @@ class Dispatch:
         """It is gone; its slots with it."""
         seat = self._seats.pop(link)
         group = self._groups[seat.info.group]
-        pool = group.pool(seat)
-        pool.take(seat)
-        pool.size -= 1
-        if not pool.size:
-            del group.pools[seat.handlers, seat.labels]
+        del seat.pool.seats[link]
+        if not seat.pool.seats:
+            del group.pools[seat.pool.handlers, seat.pool.labels]
         del group.seats[link]
 
     def set_open(self, link: int, is_open: bool) -> None:
         """Whether it takes new work."""
         seat = self._seats[link]
-        pool = self._groups[seat.info.group].pool(seat)
-        pool.take(seat)
         seat.open = is_open
-        pool.put(seat)
+        if is_open:
+            seat.pool.offer(seat)
 
     def place(self, job: Job, pinned: int | None = None) -> int | None:
         """The link whose slot is now the job's; None: it waits.
@@ -110,36 +112,38 @@ class Dispatch:
             group = self._groups[job.group] = _Group(job.group)
         elif group.seats and job.handler not in group.known:
             raise self._unknown(job, group)
-        need = Need(job.handler, frozenset(job.labels.items()) if job.labels else NO_LABELS, pinned)
-        if need not in group.lanes:
-            seat = self._free_seat(group, need)
+        labels = frozenset(job.labels.items()) if job.labels else NO_LABELS
+        if not group.lanes or Need(job.handler, labels, pinned) not in group.lanes:
+            seat = self._free_seat(group, job.handler, labels, pinned)
             if seat is not None:
-                self._occupy(group, seat)
+                self._occupy(seat)
                 return seat.link
-        self._wait(group, job, need)
+        self._wait(group, job, Need(job.handler, labels, pinned))
         return None
 
     def put_back(self, job: Job, pinned: int | None = None) -> int | None:
         """Place again a job that was refused or moved, ahead of those that came after it; always accepted."""
         group = self._groups[job.group]
-        need = Need(job.handler, frozenset(job.labels.items()) if job.labels else NO_LABELS, pinned)
-        seat = self._free_seat(group, need)
+        labels = frozenset(job.labels.items()) if job.labels else NO_LABELS
+        seat = self._free_seat(group, job.handler, labels, pinned)
         if seat is not None:
-            self._occupy(group, seat)
+            self._occupy(seat)
             return seat.link
         self._turn -= 1
-        self._queue(group, job, need, self._turn, front=True)
+        self._queue(group, job, Need(job.handler, labels, pinned), self._turn, front=True)
         return None
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait, over all groups."""
+        return self._total
 
     def release(self, link: int) -> None:
         """A job on this worker is over: its slot is free."""
         seat = self._seats[link]
-        pool = self._groups[seat.info.group].pool(seat)
-        pool.take(seat)
         seat.used -= 1
-        self._order += 1
-        seat.touched = self._order
-        pool.put(seat)
+        self._order = seat.touched = self._order + 1
+        seat.pool.offer(seat)
 
     def next_for(self, link: int) -> Job | None:
         """The waiting job that this worker is to take now, its slot reserved; None: nothing fits or is free."""
@@ -153,7 +157,7 @@ class Dispatch:
         lane = min(lanes, key=Lane.head)
         job = lane.pop()
         self._forget(group, lane, job.id)
-        self._occupy(group, seat)
+        self._occupy(seat)
         return job
 
     def withdraw(self, job: Job) -> None:
@@ -171,6 +175,14 @@ class Dispatch:
                 running = sum(seat.used for seat in group.seats.values())
                 yield GroupView(group.name, len(group.seats), running, group.waiting, oldest)
 
+    def offers(self) -> Iterator[Offer]:
+        """Free slots that no waiting job wants, by what they serve."""
+        for group in self._groups.values():
+            for pool in group.pools.values():
+                free = sum(seat.free for seat in pool.seats.values()) - group.waiting
+                if free > 0:
+                    yield Offer(group.name, pool.handlers, dict(pool.labels), free)
+
     def why_waiting(self, job: Job) -> str:
         """What a job lacks, in words."""
         group = self._groups.get(job.group)
@@ -178,11 +190,11 @@ class Dispatch:
             others = sorted(one.name for one in self._groups.values() if one.seats)
             known = f"groups with workers: {', '.join(others)}" if others else "no worker is connected at all"
             return f"group {job.group!r} has no worker ({known})"
-        serving = [seat for seat in group.seats.values() if job.handler in seat.handlers]
+        serving = [seat for seat in group.seats.values() if job.handler in seat.pool.handlers]
         if not serving:
             return f"no connected worker of group {job.group!r} serves {job.handler!r} any more"
         labels = frozenset(job.labels.items())
-        fitting = [seat for seat in serving if labels <= seat.labels]
+        fitting = [seat for seat in serving if labels <= seat.pool.labels]
         if not fitting:
             wanted = ", ".join(f"{key}={value}" for key, value in sorted(labels))
             return f"no worker of group {job.group!r} that serves {job.handler!r} has the labels {wanted}"
@@ -192,25 +204,21 @@ class Dispatch:
             f"all {sum(seat.info.slots for seat in fitting)} slots for {job.handler!r} in group {job.group!r} are taken"
         )
 
-    def _free_seat(self, group: _Group, need: Need) -> Seat | None:
-        if need.pinned is not None:
-            seat = group.seats.get(need.pinned)
-            return seat if seat is not None and seat.free > 0 and seat.fits(need) else None
+    def _free_seat(self, group: _Group, handler: str, labels: Labels, pinned: int | None) -> Seat | None:
+        if pinned is not None:
+            seat = group.seats.get(pinned)
+            return seat if seat is not None and seat.free > 0 and seat.pool.fits(handler, labels) else None
         best: Seat | None = None
         for pool in group.pools.values():
-            if pool.fits(need):
+            if pool.fits(handler, labels):
                 seat = pool.best()
-                if seat is not None and (best is None or (seat.level, seat.touched) < (best.level, best.touched)):
+                if seat is not None and (best is None or seat.rank < best.rank):
                     best = seat
         return best
 
-    def _occupy(self, group: _Group, seat: Seat) -> None:
-        pool = group.pool(seat)
-        pool.take(seat)
+    def _occupy(self, seat: Seat) -> None:
         seat.used += 1
-        self._order += 1
-        seat.touched = self._order
-        pool.put(seat)
+        self._order = seat.touched = self._order + 1
 
     def _wait(self, group: _Group, job: Job, need: Need) -> None:
         if group.waiting >= self._limit or self._total >= self._total_limit:

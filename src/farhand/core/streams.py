@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farhand.errors import ProtocolViolation
-from farhand.model.limits import CHUNK_OVERHEAD, PAYLOAD_LIMIT
+from farhand.model.limits import CHUNK_OVERHEAD, PAYLOAD_LIMIT, WINDOW_LIMIT
 
 
 class Stream:
@@ -28,9 +28,11 @@ class Stream:
         self.chunks = number
         self.credit -= size + CHUNK_OVERHEAD
 
-    def grant(self, amount: int) -> None:
-        """The reader takes this many more bytes."""
-        self.credit += amount
+    def grant(self, amount: int) -> int:
+        """The reader takes this many more bytes; how many of them count."""
+        counted = min(amount, max(0, WINDOW_LIMIT - self.credit))
+        self.credit += counted
+        return counted
 
     def end(self, chunks: int) -> None:
         """The worker says it is over, after so many chunks.

@@ -24,6 +24,8 @@ class Kind(IntEnum):
     CANCELLED = 10
     EXPIRED = 11
 
+    __hash__ = int.__hash__  # Enum's own runs Python code at each look-up
+
     @property
     def final(self) -> bool:
         """Whether this kind ends a job."""

@@ -10,6 +10,9 @@ from farhand.model.payload import NOTHING, Payload
 
 NO_LABELS: Mapping[str, str] = {}
 
+ATTEMPT_MARK = "#"
+"""Between a durable job's id and the number of its attempt, in the id that hub and worker call the attempt by."""
+
 
 class Job(msgspec.Struct, frozen=True, gc=False):
     """What is to be done. `deadline` is on the hub's monotonic clock, None for never.
@@ -30,3 +33,4 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     window: int = 0
     events: bool = False
     submitted: float = 0.0
+    attempt: int = 1

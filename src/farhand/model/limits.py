@@ -13,8 +13,16 @@ MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 PAYLOAD_LIMIT: Final = 1024 * 1024
 """Largest single argument object, result or chunk in a shared frame."""
 
+READ_AHEAD: Final = 1024 * 1024
+"""HTTP/2's window for each stream. Fixed: gRPC's own adapts it by a ping for every frame that comes, which costs a hub
+with many idle workers more than their heartbeats do."""
+
 FRAME_TARGET: Final = 256 * 1024
 """A frame is closed once it holds this much, so that one frame plus one payload stays under MESSAGE_LIMIT."""
+
+ENTRIES: Final = 96
+"""Entries a frame is closed at, though more wait: small enough that every process of a call's path is busy at once,
+large enough that a frame's own cost (about 0.1 ms at each end) hardly counts."""
 
 TEXT_LIMIT: Final = 64 * 1024
 """Longest console text, message or traceback in one event; longer ones are cut with a mark."""
@@ -25,11 +33,17 @@ NAME_LIMIT: Final = 200
 CREDIT_WINDOW: Final = 1024 * 1024
 """Bytes of chunks a worker may send before the reader has taken them."""
 
+WINDOW_LIMIT: Final = 4 * CREDIT_WINDOW
+"""Most that may be granted of one job's chunks at once, whatever its reader says it takes."""
+
 CHUNK_OVERHEAD: Final = 64
 """Bytes charged to the window for each chunk beside its payload, so that empty chunks are bounded too."""
 
 HEARTBEAT: Final = 5.0
-"""Seconds between heartbeats, both ways."""
+"""Seconds between a peer's heartbeats to its hub."""
+
+HUB_HEARTBEAT: Final = 10.0
+"""Seconds between a hub's heartbeats to a peer, which it has thousands of."""
 
 SILENCE: Final = 15.0
 """Silence after which a worker is shown as stalled and gets no new work (three heartbeats)."""
@@ -38,7 +52,7 @@ STALL_TIMEOUT: Final = 120.0
 """Silence after which a stalled worker is given up."""
 
 START_TIMEOUT: Final = 10.0
-"""An assignment not acknowledged by `started` within this time is given up."""
+"""An assignment not acknowledged by `started` within this time is asked back."""
 
 CANCEL_TIMEOUT: Final = 10.0
 """A cancel waits this long for the worker's receipt."""

@@ -1,0 +1,176 @@
+"""Where durable jobs are kept: their states, their logs, their schedules.
+
+A store decides nothing. Which move is legal is `core.lifecycle`'s to say, and reaches a store as a compare-and-swap:
+"to X, if it is still in one of Y, with epoch N". Every method is one atomic step, durable when it returns. `now` is the
+store's own clock, which callers read by `now()` and pass back, so that one decision has one time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.state import State
+
+How = Literal["new", "key", "twin", "cached"]
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What became of a submitted job. `how`: it is "new"; or `kept` is another one, found by its idempotency "key", a
+    running "twin" of the same cache key, or a finished one whose success is still "cached"."""
+
+    kept: KeptJob
+    how: How
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker can take: up to `count` jobs of its group, for handlers it serves and with labels it has."""
+
+    group: str
+    handlers: frozenset[str]
+    labels: Mapping[str, str]
+    worker: str
+    count: int
+    lease_until: float
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of one job, with the events that go into its log.
+
+    It is made only if the job's state is one of `sources`, and its epoch is `epoch` unless that is None. `run_at` where
+    it is queued again; a job that is queued again has no worker and no lease. A move to an end records the last of
+    `said` as the job's `last` event, frees its cache key unless it succeeded, and settles the children that wait for
+    it: each goes from WAITING to QUEUED once all its parents have succeeded, or to FAILED, with a fault of code
+    PARENT_FAILED that names the parent, once one has ended otherwise; and so on with their children.
+    """
+
+    id: str
+    sources: frozenset[State]
+    to: State
+    epoch: int | None = None
+    said: tuple[Said, ...] = ()
+    run_at: float | None = None
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A worker's right to an attempt, as it names it."""
+
+    id: str
+    epoch: int
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs are listed: those that fit all that is given, newest first, at most `limit`; `before` is an id, and
+    only older ones are listed."""
+
+    states: frozenset[State] = frozenset()
+    handler: str = ""
+    group: str = ""
+    labels: Mapping[str, str] = {}
+    schedule: str = ""
+    before: str = ""
+    limit: int = 50
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A handler that runs at times. `next_at` is when it fires next, `fired` counts its firings."""
+
+    name: str
+    handler: str
+    group: str
+    cron: str
+    missed: Literal["skip", "once"] = "skip"
+    next_at: float
+    fired: int = 0
+
+
+class Jobs(Protocol):
+    """The states of jobs."""
+
+    async def add(self, job: DurableJob, now: float) -> Added:
+        """Keep a new job, with a `queued` event in its log, or find the one that stands for it (see `Added`).
+
+        It begins as QUEUED; as WAITING while a parent has not ended; as FAILED where a parent has ended otherwise than
+        by success.
+
+        Raises:
+            JobNotFound: a parent isn't there.
+        """
+
+    async def get(self, id: str) -> KeptJob | None:
+        """The job; None if there is none of this id."""
+
+    async def find(self, wanted: Filter) -> list[KeptJob]:
+        """The jobs that fit."""
+
+    async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """Take QUEUED jobs whose `run_at` has come: the highest priority first, then the earliest `run_at`, then the
+        lowest id. Each becomes ASSIGNED, with its epoch and attempt raised by one, the worker and the lease."""
+
+    async def change(self, change: Change, now: float) -> KeptJob | None:
+        """Make a move; the job after it. None: the state or the epoch was another, and nothing was done."""
+
+    async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
+        """Extend leases; which of them still hold: their job is leased, with this epoch."""
+
+    async def overdue(self, now: float, limit: int) -> list[KeptJob]:
+        """Jobs that need a decision: a lease that is over, or `end_by` passed and not ended, or `begin_by` passed and
+        still WAITING or QUEUED with no attempt made."""
+
+    async def wake_at(self, now: float) -> float | None:
+        """The earliest time after `now` at which a QUEUED job's `run_at` comes or something becomes overdue."""
+
+    async def waiting(self) -> dict[str, int]:
+        """How many jobs are QUEUED or WAITING, by group."""
+
+    async def uncache(self, handler: str, cache_key: str = "") -> int:
+        """Let finished jobs of a handler answer no more, all or those of one key; how many there were."""
+
+
+class Logs(Protocol):
+    """The logs of jobs."""
+
+    async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
+        """Add events of an attempt; the offset of the first. None: the lease isn't the job's any more."""
+
+    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+        """Entries from `offset` on, in order."""
+
+    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
+        """Delete up to `limit` jobs of a handler, with their logs, that ended before that time or that are not among
+        its newest `keep` ended ones, unless a child waits for them or a key or cache entry still finds them; how many
+        were deleted."""
+
+
+class Schedules(Protocol):
+    """The schedules."""
+
+    async def put_schedule(self, schedule: Schedule) -> None:
+        """Keep a schedule. One of its name keeps its `next_at` and `fired` unless its cron has changed."""
+
+    async def drop_schedule(self, name: str) -> bool:
+        """Forget one; whether it was there."""
+
+    async def schedules(self) -> list[Schedule]:
+        """All, by name."""
+
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+        """Add the job of a firing and set the next one, if the schedule has fired `fired` times until now. None:
+        another hub was first."""
+
+
+class Store(Jobs, Logs, Schedules, Protocol):
+    """All of it. `shared` says whether several hubs may use it at once; if not, a hub that opens it knows that whoever
+    held a lease is gone."""
+
+    @property
+    def shared(self) -> bool: ...
+
+    def now(self) -> float:
+        """The store's clock."""
+
+    async def close(self) -> None:
+        """Finish what was asked for, and let go."""

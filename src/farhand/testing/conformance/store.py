@@ -1,0 +1,325 @@
+"""What every store of durable jobs must do, row by row of `core.lifecycle.TABLE` and verb by verb of `ports.store`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from farhand.core.lifecycle import ENDS, TABLE, Move, sources
+from farhand.errors import JobNotFound
+from farhand.model.durable import DurableJob, KeptJob, Said
+from farhand.model.event import Event, Fault, Kind
+from farhand.model.payload import Payload
+from farhand.model.state import LEASED, State
+from farhand.ports.store import Change, Claim, Filter, Lease, Schedule, Store
+
+DONE = Said(Event(Kind.SUCCEEDED, Payload(b"7", 1)))
+FAILED = Said(Event(Kind.FAILED, fault=Fault("HANDLER_FAILED", "no")))
+TEXT = Said(Event(Kind.CONSOLE, text="hällo\n\x00"))
+
+
+def job(id: str, **more: Any) -> DurableJob:
+    """A job of this id, submitted at time 1."""
+    return DurableJob(**{"id": id, "handler": "f", "created": 1.0, "run_at": 1.0, **more})
+
+
+def claim(count: int = 10, **more: Any) -> Claim:
+    """A claim of a worker that serves f."""
+    wanted = {"group": "default", "handlers": frozenset({"f"}), "labels": {}, "worker": "w", "lease_until": 100.0}
+    return Claim(**{**wanted, "count": count, **more})
+
+
+def move(id: str, how: Move, to: State, *said: Said, epoch: int | None = None, run_at: float | None = None) -> Change:
+    """A move from wherever it may be made."""
+    return Change(id=id, sources=sources(how), to=to, epoch=epoch, said=said, run_at=run_at)
+
+
+def ids(found: Iterable[KeptJob]) -> list[str]:
+    """Their ids."""
+    return [kept.job.id for kept in found]
+
+
+async def bring(store: Store, id: str, state: State) -> KeptJob:
+    """A new job in this state, with epoch 1 where a worker has or had it."""
+    if state is State.WAITING:
+        await store.add(job(f"{id}-parent", run_at=1e9), 2.0)
+        return (await store.add(job(id, after=(f"{id}-parent",)), 2.0)).kept
+    kept = (await store.add(job(id), 2.0)).kept
+    if state is State.QUEUED:
+        return kept
+    (kept,) = [one for one in await store.claim(claim(1000), 3.0) if one.job.id == id]
+    if state is State.ASSIGNED:
+        return kept
+    ways = {
+        State.RUNNING: move(id, Move.START, State.RUNNING, epoch=1),
+        State.CANCELLING: move(id, Move.CANCEL, State.CANCELLING),
+        State.SUCCEEDED: move(id, Move.SUCCEED, State.SUCCEEDED, DONE, epoch=1),
+        State.FAILED: move(id, Move.FAIL, State.FAILED, FAILED, epoch=1),
+        State.CANCELLED: move(id, Move.STOP, State.CANCELLED, FAILED, epoch=1),
+        State.EXPIRED: move(id, Move.EXPIRE, State.EXPIRED, FAILED, epoch=1),
+    }
+    changed = await store.change(ways[state], 4.0)
+    assert changed is not None
+    return changed
+
+
+class StoreConformance:
+    """Give it a fixture `store`, an empty store."""
+
+    async def test_each_move_is_made_where_the_table_has_it_and_nowhere_else(self, store: Store) -> None:
+        rows = 0
+        for state in State:
+            for how in Move:
+                id = f"{state}-{how}"
+                before = await bring(store, id, state)
+                to = TABLE[state].get(how)
+                target = to or next(moves[how] for moves in TABLE.values() if how in moves)
+                after = await store.change(move(id, how, target, FAILED), 5.0)
+                if to is None:
+                    assert after is None, id
+                    assert await store.get(id) == before, id
+                else:
+                    assert after is not None, id
+                    assert after.state is to, id
+                    assert after == await store.get(id), id
+                    assert (after.ended is not None) is (to in ENDS), id
+                rows += 1
+        assert rows == len(State) * len(Move)
+
+    async def test_a_stale_epoch_changes_nothing(self, store: Store) -> None:
+        for state in LEASED:
+            before = await bring(store, state, state)
+            for epoch in (0, 2):
+                assert await store.change(move(state, Move.FAIL, State.FAILED, FAILED, epoch=epoch), 5.0) is None
+                assert await store.append(Lease(state, epoch), [TEXT], 5.0) is None
+                assert await store.renew([Lease(state, epoch)], 500.0) == [False]
+            assert await store.get(state) == before
+
+    async def test_a_job_is_kept_as_it_was(self, store: Store) -> None:
+        whole = job(
+            "whole", args=Payload(b"\x00" * 1_000_000, 3), labels={"ä": "ö"}, priority=-3, key="k", key_until=9.0
+        )
+        added = await store.add(whole, 2.0)
+        assert (added.how, added.kept.job, added.kept.state) == ("new", whole, State.QUEUED)
+        assert await store.get("whole") == added.kept
+        assert await store.get("other") is None
+        (queued,) = await store.read("whole", 0, 10)
+        assert (queued.offset, queued.at, queued.event.kind) == (0, 2.0, Kind.QUEUED)
+
+    async def test_a_key_finds_its_job_for_its_time(self, store: Store) -> None:
+        await store.add(job("a", key="k", key_until=10.0), 2.0)
+        again = await store.add(job("b", key="k", key_until=20.0), 9.0)
+        assert (again.how, again.kept.job.id) == ("key", "a")
+        later = await store.add(job("c", key="k", key_until=30.0), 11.0)
+        assert (later.how, later.kept.job.id) == ("new", "c")
+        assert await store.get("b") is None
+
+    async def test_equal_work_is_joined_and_answered(self, store: Store) -> None:
+        await store.add(job("a", cache_key="c", cache_ttl=5.0), 2.0)
+        assert (await store.add(job("b", cache_key="c"), 2.0)).how == "twin"
+        await store.claim(claim(), 3.0)
+        await store.change(move("a", Move.SUCCEED, State.SUCCEEDED, DONE), 4.0)
+        cached = await store.add(job("b", cache_key="c"), 8.0)
+        assert (cached.how, cached.kept.last) == ("cached", DONE.event)
+        assert (await store.add(job("b", cache_key="c"), 10.0)).how == "new"
+        await store.claim(claim(), 11.0)
+        await store.change(move("b", Move.FAIL, State.FAILED, FAILED), 12.0)
+        assert (await store.add(job("d", cache_key="c"), 13.0)).how == "new"
+
+    async def test_uncached_work_is_done_again(self, store: Store) -> None:
+        for id in ("a", "b"):
+            await store.add(job(id, cache_key=id), 2.0)
+        await store.claim(claim(), 3.0)
+        await store.change(move("a", Move.SUCCEED, State.SUCCEEDED, DONE), 4.0)
+        assert await store.uncache("other") == 0
+        assert await store.uncache("f", "b") == 0
+        assert await store.uncache("f") == 1
+        assert (await store.add(job("c", cache_key="a"), 5.0)).how == "new"
+        assert (await store.add(job("d", cache_key="b"), 5.0)).how == "twin"
+
+    async def test_jobs_are_claimed_in_order_and_once(self, store: Store) -> None:
+        for one in (
+            job("e", run_at=2.0),
+            job("d"),
+            job("c"),
+            job("b", priority=1, run_at=3.0),
+            job("later", run_at=50.0, priority=9),
+            job("other", handler="g"),
+            job("elsewhere", group="g"),
+            job("special", labels={"gpu": "1"}),
+        ):
+            await store.add(one, 2.0)
+        taken = await store.claim(claim(3), 4.0)
+        assert ids(taken) == ["b", "c", "d"]
+        assert {(one.state, one.epoch, one.attempt, one.worker, one.lease_until) for one in taken} == {
+            (State.ASSIGNED, 1, 1, "w", 100.0)
+        }
+        assert ids(await store.claim(claim(), 4.0)) == ["e"]
+        assert ids(await store.claim(claim(), 4.0)) == []
+        assert ids(await store.claim(claim(labels={"gpu": "1", "x": "y"}), 60.0)) == ["later", "special"]
+
+    async def test_claims_at_once_never_give_a_job_twice(self, store: Store) -> None:
+        await asyncio.gather(*[store.add(job(f"{n:03d}"), 2.0) for n in range(200)])
+        claims = await asyncio.gather(*[store.claim(claim(13), 3.0) for _ in range(20)])
+        taken = [id for one in claims for id in ids(one)]
+        assert sorted(taken) == [f"{n:03d}" for n in range(200)]
+
+    async def test_a_job_that_is_tried_again_waits_and_has_a_new_epoch(self, store: Store) -> None:
+        await bring(store, "a", State.RUNNING)
+        again = await store.change(move("a", Move.RETRY, State.QUEUED, TEXT, epoch=1, run_at=30.0), 5.0)
+        assert again is not None
+        assert (again.state, again.worker, again.run_at, again.attempt) == (State.QUEUED, "", 30.0, 1)
+        assert await store.claim(claim(), 29.0) == []
+        (kept,) = await store.claim(claim(), 30.0)
+        assert (kept.epoch, kept.attempt) == (2, 2)
+        assert await store.append(Lease("a", 1), [TEXT], 31.0) is None
+        assert await store.append(Lease("a", 2), [TEXT], 31.0) == 2
+
+    async def test_a_log_has_no_gap_and_is_read_from_anywhere(self, store: Store) -> None:
+        await bring(store, "a", State.ASSIGNED)
+        await store.change(move("a", Move.START, State.RUNNING, Said(Event(Kind.STARTED, worker="w"))), 5.0)
+        chunk = Said(Event(Kind.CHUNK, Payload(b"x" * 1_000_000, 3)), 1)
+        assert await store.append(Lease("a", 1), [TEXT, chunk], 6.0) == 2
+        await store.change(move("a", Move.SUCCEED, State.SUCCEEDED, TEXT, DONE), 7.0)
+        whole = await store.read("a", 0, 100)
+        assert [entry.offset for entry in whole] == list(range(6))
+        assert [entry.at for entry in whole] == [2.0, 5.0, 6.0, 6.0, 7.0, 7.0]
+        assert (whole[3].event, whole[3].number) == (chunk.event, 1)
+        for offset in range(7):
+            assert await store.read("a", offset, 2) == whole[offset : offset + 2]
+        kept = await store.get("a")
+        assert kept is not None
+        assert (kept.offset, kept.last, kept.ended) == (6, DONE.event, 7.0)
+        assert await store.read("nobody", 0, 10) == []
+
+    async def test_leases_are_renewed_while_they_hold(self, store: Store) -> None:
+        await bring(store, "a", State.RUNNING)
+        await bring(store, "b", State.SUCCEEDED)
+        assert await store.renew([Lease("a", 1), Lease("b", 1), Lease("c", 1)], 200.0) == [True, False, False]
+        kept = await store.get("a")
+        assert kept is not None
+        assert kept.lease_until == 200.0
+
+    async def test_what_is_overdue_is_found(self, store: Store) -> None:
+        for one in (
+            job("begin", begin_by=10.0, run_at=1e9),
+            job("end", end_by=20.0, run_at=1e9),
+            job("free", run_at=1e9),
+        ):
+            await store.add(one, 2.0)
+        await store.add(job("leased", begin_by=5.0), 2.0)
+        await store.claim(claim(lease_until=30.0), 3.0)
+        assert ids(await store.overdue(9.0, 10)) == []
+        assert await store.wake_at(3.0) == 10.0
+        assert ids(await store.overdue(10.0, 10)) == ["begin"]
+        assert ids(await store.overdue(40.0, 10)) == ["begin", "end", "leased"]
+        assert ids(await store.overdue(40.0, 2)) == ["begin", "end"]
+        assert await store.wake_at(40.0) == 1e9
+
+    async def test_a_job_tried_before_does_not_expire_by_not_beginning(self, store: Store) -> None:
+        await store.add(job("a", begin_by=5.0), 2.0)
+        await store.claim(claim(), 3.0)
+        await store.change(move("a", Move.RETRY, State.QUEUED, TEXT, run_at=50.0), 4.0)
+        assert await store.overdue(40.0, 10) == []
+
+    async def test_who_waits_is_counted(self, store: Store) -> None:
+        await bring(store, "a", State.WAITING)
+        await bring(store, "b", State.QUEUED)
+        await store.add(job("c", group="g"), 2.0)
+        assert await store.waiting() == {"default": 3, "g": 1}
+
+    async def test_children_begin_once_all_their_parents_have_succeeded(self, store: Store) -> None:
+        for id in ("p", "q"):
+            await store.add(job(id), 2.0)
+        assert (await store.add(job("child", after=("p", "q")), 2.0)).kept.state is State.WAITING
+        assert (await store.add(job("grandchild", after=("child",)), 2.0)).kept.state is State.WAITING
+        await store.claim(claim(), 3.0)
+        await store.change(move("p", Move.SUCCEED, State.SUCCEEDED, DONE), 4.0)
+        assert await store.claim(claim(), 4.0) == []
+        await store.change(move("q", Move.SUCCEED, State.SUCCEEDED, DONE), 5.0)
+        assert ids(await store.claim(claim(), 5.0)) == ["child"]
+        assert (await store.add(job("late", after=("p",)), 6.0)).kept.state is State.QUEUED
+
+    async def test_children_fail_with_their_parents_all_the_way_down(self, store: Store) -> None:
+        for id, after in (("p", ()), ("q", ()), ("child", ("p", "q")), ("grandchild", ("child",))):
+            await store.add(job(id, after=after, cache_key=id), 2.0)
+        await store.change(move("p", Move.STOP, State.CANCELLED, FAILED), 4.0)
+        for id, parent in (("child", "p"), ("grandchild", "child")):
+            kept = await store.get(id)
+            assert kept is not None
+            assert (kept.state, kept.ended) == (State.FAILED, 4.0)
+            assert kept.last is not None
+            assert kept.last.fault is not None
+            assert (kept.last.fault.code, kept.last.fault.details["parent"]) == ("PARENT_FAILED", parent)
+            assert (await store.read(id, 0, 9))[-1].event == kept.last
+        late = await store.add(job("late", after=("q", "p")), 5.0)
+        assert (late.how, late.kept.state) == ("new", State.FAILED)
+        assert (await store.add(job("again", cache_key="child"), 5.0)).how == "new"
+
+    async def test_an_unknown_parent_is_refused_and_nothing_is_kept(self, store: Store) -> None:
+        (refused,) = await asyncio.gather(store.add(job("a", after=("nobody",)), 2.0), return_exceptions=True)
+        assert isinstance(refused, JobNotFound)
+        assert "nobody" in refused.message
+        assert await store.get("a") is None
+
+    async def test_one_that_is_refused_harms_none_that_came_with_it(self, store: Store) -> None:
+        adding = [store.add(job(f"{n}", after=("nobody",) if n % 2 else ()), 2.0) for n in range(20)]
+        results = await asyncio.gather(*adding, return_exceptions=True)
+        assert [isinstance(one, JobNotFound) for one in results] == [bool(n % 2) for n in range(20)]
+        assert len(await store.find(Filter(limit=100))) == 10
+
+    async def test_jobs_are_found_by_all_that_is_given(self, store: Store) -> None:
+        for one in (
+            job("a", labels={"x": "1", "y": "2"}),
+            job("b", handler="g", schedule="s"),
+            job("c", group="g", labels={"x": "1"}),
+        ):
+            await store.add(one, 2.0)
+        await store.change(move("a", Move.STOP, State.CANCELLED, FAILED), 3.0)
+        assert ids(await store.find(Filter())) == ["c", "b", "a"]
+        assert ids(await store.find(Filter(limit=2))) == ["c", "b"]
+        assert ids(await store.find(Filter(before="b"))) == ["a"]
+        assert ids(await store.find(Filter(states=frozenset({State.CANCELLED})))) == ["a"]
+        assert ids(await store.find(Filter(handler="g"))) == ["b"]
+        assert ids(await store.find(Filter(group="g"))) == ["c"]
+        assert ids(await store.find(Filter(labels={"x": "1"}))) == ["c", "a"]
+        assert ids(await store.find(Filter(labels={"x": "1", "y": "2"}))) == ["a"]
+        assert ids(await store.find(Filter(schedule="s", handler="f"))) == []
+
+    async def test_old_jobs_are_pruned_unless_something_needs_them(self, store: Store) -> None:
+        forever = 4e9
+        more: dict[str, dict[str, Any]] = {"keyed": {"key": "k", "key_until": forever}, "cached": {"cache_key": "c"}}
+        for place, id in enumerate(("a", "b", "keyed", "cached", "new")):
+            await store.add(job(id, **more.get(id, {})), 2.0)
+            await store.claim(claim(), 3.0)
+            await store.change(move(id, Move.SUCCEED, State.SUCCEEDED, DONE), 10.0 + place)
+        await store.add(job("running"), 2.0)
+        assert await store.prune("other", forever, 0, 10) == 0
+        assert await store.prune("f", 0.0, 5, 10) == 0
+        assert await store.prune("f", 14.0, 5, 1) == 1
+        assert await store.prune("f", 14.0, 5, 10) == 1
+        assert ids(await store.find(Filter())) == ["running", "new", "keyed", "cached"]
+        assert await store.read("a", 0, 10) == []
+        assert await store.prune("f", 0.0, 0, 10) == 1
+        assert ids(await store.find(Filter())) == ["running", "keyed", "cached"]
+
+    async def test_schedules_are_kept_and_fire_once(self, store: Store) -> None:
+        daily = Schedule(name="s", handler="f", group="default", cron="0 0 * * *", next_at=10.0)
+        await store.put_schedule(daily)
+        first = await store.fire("s", 0, 20.0, job("a", schedule="s"), 10.0)
+        assert first is not None
+        assert first.state is State.QUEUED
+        assert await store.fire("s", 0, 20.0, job("b", schedule="s"), 10.0) is None
+        assert await store.fire("nobody", 0, 20.0, job("b"), 10.0) is None
+        assert await store.get("b") is None
+        fired = replace(daily, next_at=20.0, fired=1)
+        await store.put_schedule(daily)
+        assert await store.schedules() == [fired]
+        await store.put_schedule(replace(daily, cron="1 0 * * *", next_at=30.0))
+        assert (await store.schedules())[0].next_at == 30.0
+        assert await store.drop_schedule("s")
+        assert not await store.drop_schedule("s")
+        assert await store.schedules() == []
