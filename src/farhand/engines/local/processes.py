@@ -52,9 +52,13 @@ class LocalProcesses:
     async def spawn(self, module: str, arguments: Sequence[str]) -> LocalChild:
         """Start a child that runs `module`."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", module, str(theirs.fileno()), *arguments]
-            process = _start(command, theirs.fileno())
+        try:
+            with theirs:
+                command = [sys.executable, "-m", module, str(theirs.fileno()), *arguments]
+                process = _start(command, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
         try:
             reader, writer = await asyncio.open_connection(sock=ours)
         except BaseException:

@@ -1,0 +1,1 @@
+"""What is kept in memory, for as long as the process lives."""

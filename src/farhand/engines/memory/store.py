@@ -1,0 +1,324 @@
+"""Durable jobs in this process's memory: for tests, trials and `farhand dev`. They end with the process."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from farhand.errors import JobNotFound
+from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
+from farhand.model.event import Event, Fault, Kind
+from farhand.model.state import ENDS, LEASED, State
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, Schedule
+
+Rank = tuple[int, float, str]
+"""Which of the due jobs is claimed first: priority (negated), `run_at`, id."""
+
+
+class MemoryStore:
+    """`ports.store.Store`. One event loop uses it; each method runs to its end without waiting, so it is atomic."""
+
+    shared = False
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._jobs: dict[str, KeptJob] = {}
+        self._logs: dict[str, list[Entry]] = {}
+        self._children: dict[str, dict[str, None]] = defaultdict(dict)
+        self._keys: dict[str, str] = {}
+        self._cached: dict[str, str] = {}
+        self._due: dict[str, list[Rank]] = defaultdict(list)
+        self._later: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._unfinished: dict[str, None] = {}
+        self._schedules: dict[str, Schedule] = {}
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._clock()
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    async def add(self, job: DurableJob, now: float) -> Added:
+        """As `Jobs.add`."""
+        if (found := self._found(job, now)) is not None:
+            return found
+        missing = [parent for parent in job.after if parent not in self._jobs]
+        if missing:
+            raise JobNotFound(f"there is no durable job {missing[0]!r} to come after")
+        states = {parent: self._jobs[parent].state for parent in job.after}
+        waits = any(state not in ENDS for state in states.values())
+        self._jobs[job.id] = KeptJob(job=job, state=State.WAITING if waits else State.QUEUED, run_at=job.run_at)
+        self._logs[job.id] = []
+        self._unfinished[job.id] = None
+        if job.key:
+            self._keys[job.key] = job.id
+        if job.cache_key:
+            self._cached[job.cache_key] = job.id
+        for parent, state in states.items():
+            if state not in ENDS:
+                self._children[parent][job.id] = None
+        self._say(job.id, (Said(Event(Kind.QUEUED, text=job.id)),), now)
+        failed = [parent for parent, state in states.items() if state in ENDS and state is not State.SUCCEEDED]
+        if failed:
+            self._fail_with(job.id, failed[0], now)
+        elif not waits:
+            self._queue(self._jobs[job.id])
+        return Added(self._jobs[job.id], "new")
+
+    async def get(self, id: str) -> KeptJob | None:
+        """As `Jobs.get`."""
+        return self._jobs.get(id)
+
+    async def find(self, wanted: Filter) -> list[KeptJob]:
+        """As `Jobs.find`."""
+        found = (kept for kept in self._jobs.values() if _fits(kept, wanted))
+        return heapq.nlargest(wanted.limit, found, key=lambda kept: kept.job.id)
+
+    async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """As `Jobs.claim`."""
+        self._ripen(wanted.group, now)
+        due, passed = self._due[wanted.group], list[Rank]()
+        taken: list[KeptJob] = []
+        while due and len(taken) < wanted.count:
+            rank = heapq.heappop(due)
+            kept = self._jobs.get(rank[2])
+            if kept is None or kept.state is not State.QUEUED or kept.run_at != rank[1]:
+                continue
+            if kept.job.handler not in wanted.handlers or not kept.job.labels.items() <= wanted.labels.items():
+                passed.append(rank)
+                continue
+            kept = replace(
+                kept,
+                state=State.ASSIGNED,
+                epoch=kept.epoch + 1,
+                attempt=kept.attempt + 1,
+                worker=wanted.worker,
+                lease_until=wanted.lease_until,
+            )
+            self._jobs[kept.job.id] = kept
+            taken.append(kept)
+        for rank in passed:
+            heapq.heappush(due, rank)
+        return taken
+
+    async def change(self, change: Change, now: float) -> KeptJob | None:
+        """As `Jobs.change`."""
+        kept = self._jobs.get(change.id)
+        if kept is None or kept.state not in change.sources or change.epoch not in (None, kept.epoch):
+            return None
+        self._say(change.id, change.said, now)
+        if change.to in ENDS:
+            self._end(change.id, change.to, change.said[-1].event if change.said else None, now)
+            return self._jobs[change.id]
+        kept = replace(self._jobs[change.id], state=change.to)
+        if change.to is State.QUEUED:
+            run_at = kept.run_at if change.run_at is None else change.run_at
+            kept = replace(kept, run_at=run_at, worker="", lease_until=0.0)
+            self._queue(kept)
+        self._jobs[change.id] = kept
+        return kept
+
+    async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
+        """As `Jobs.renew`."""
+        held = [self._holds(lease) for lease in leases]
+        for lease, is_held in zip(leases, held, strict=True):
+            if is_held:
+                self._jobs[lease.id] = replace(self._jobs[lease.id], lease_until=until)
+        return held
+
+    async def overdue(self, now: float, limit: int) -> list[KeptJob]:
+        """As `Jobs.overdue`."""
+        unfinished = (self._jobs[id] for id in self._unfinished)
+        return heapq.nsmallest(
+            limit, (kept for kept in unfinished if _due_at(kept) <= now), key=lambda kept: (_due_at(kept), kept.job.id)
+        )
+
+    async def wake_at(self, now: float) -> float | None:
+        """As `Jobs.wake_at`."""
+        times: list[float] = []
+        for id in self._unfinished:
+            kept = self._jobs[id]
+            begins = [kept.run_at] if kept.state is State.QUEUED else []
+            times += [at for at in (*_decisions(kept), *begins) if at > now]
+        first = min(times, default=FOREVER)
+        return None if first == FOREVER else first
+
+    async def waiting(self) -> dict[str, int]:
+        """As `Jobs.waiting`."""
+        counts: dict[str, int] = defaultdict(int)
+        for id in self._unfinished:
+            kept = self._jobs[id]
+            if kept.state in (State.QUEUED, State.WAITING):
+                counts[kept.job.group] += 1
+        return dict(counts)
+
+    async def uncache(self, handler: str, cache_key: str = "") -> int:
+        """As `Jobs.uncache`."""
+        gone = [
+            key
+            for key, id in self._cached.items()
+            if self._jobs[id].state in ENDS and self._jobs[id].job.handler == handler and cache_key in ("", key)
+        ]
+        for key in gone:
+            del self._cached[key]
+        return len(gone)
+
+    # -- logs --------------------------------------------------------------------------------------------------------
+
+    async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
+        """As `Logs.append`."""
+        if not self._holds(lease):
+            return None
+        first = self._jobs[lease.id].offset
+        self._say(lease.id, said, now)
+        return first
+
+    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+        """As `Logs.read`."""
+        return self._logs.get(id, [])[offset : offset + limit]
+
+    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
+        """As `Logs.prune`."""
+        ended = [kept for kept in self._jobs.values() if kept.job.handler == handler and kept.ended is not None]
+        ended.sort(key=lambda kept: (kept.ended or 0.0, kept.job.id), reverse=True)
+        old = [kept for place, kept in enumerate(ended) if place >= keep or (kept.ended or 0.0) < ended_before]
+        gone = [kept for kept in reversed(old) if not self._is_needed(kept)][:limit]
+        for kept in gone:
+            self._forget(kept)
+        return len(gone)
+
+    # -- schedules ---------------------------------------------------------------------------------------------------
+
+    async def put_schedule(self, schedule: Schedule) -> None:
+        """As `Schedules.put_schedule`."""
+        old = self._schedules.get(schedule.name)
+        if old is not None and old.cron == schedule.cron:
+            schedule = replace(schedule, next_at=old.next_at, fired=old.fired)
+        self._schedules[schedule.name] = schedule
+
+    async def drop_schedule(self, name: str) -> bool:
+        """As `Schedules.drop_schedule`."""
+        return self._schedules.pop(name, None) is not None
+
+    async def schedules(self) -> list[Schedule]:
+        """As `Schedules.schedules`."""
+        return [self._schedules[name] for name in sorted(self._schedules)]
+
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+        """As `Schedules.fire`."""
+        schedule = self._schedules.get(name)
+        if schedule is None or schedule.fired != fired:
+            return None
+        self._schedules[name] = replace(schedule, fired=fired + 1, next_at=next_at)
+        return (await self.add(job, now)).kept
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _found(self, job: DurableJob, now: float) -> Added | None:
+        kept = self._jobs.get(self._keys.get(job.key, "")) if job.key else None
+        if kept is not None and kept.job.key_until > now:
+            return Added(kept, "key")
+        kept = self._jobs.get(self._cached.get(job.cache_key, "")) if job.cache_key else None
+        if kept is None:
+            return None
+        if kept.ended is None:
+            return Added(kept, "twin")
+        return Added(kept, "cached") if kept.ended + kept.job.cache_ttl > now else None
+
+    def _say(self, id: str, said: Iterable[Said], now: float) -> None:
+        log = self._logs[id]
+        for one in said:
+            log.append(Entry(len(log), now, one.event, one.number))
+        self._jobs[id] = replace(self._jobs[id], offset=len(log))
+
+    def _holds(self, lease: Lease) -> bool:
+        kept = self._jobs.get(lease.id)
+        return kept is not None and kept.state in LEASED and kept.epoch == lease.epoch
+
+    def _queue(self, kept: KeptJob) -> None:
+        heapq.heappush(self._later[kept.job.group], (kept.run_at, kept.job.id))
+
+    def _ripen(self, group: str, now: float) -> None:
+        later, due = self._later[group], self._due[group]
+        while later and later[0][0] <= now:
+            run_at, id = heapq.heappop(later)
+            kept = self._jobs.get(id)
+            if kept is not None and kept.state is State.QUEUED and kept.run_at == run_at:
+                heapq.heappush(due, (-kept.job.priority, run_at, id))
+
+    def _end(self, id: str, state: State, last: Event | None, now: float) -> None:
+        kept = replace(self._jobs[id], state=state, last=last, ended=now, lease_until=0.0)
+        self._jobs[id] = kept
+        self._unfinished.pop(id, None)
+        if state is not State.SUCCEEDED and self._cached.get(kept.job.cache_key) == id:
+            del self._cached[kept.job.cache_key]
+        for parent in kept.job.after:
+            self._children.get(parent, {}).pop(id, None)
+        for child in list(self._children.pop(id, ())):
+            waiting = self._jobs.get(child)
+            if waiting is None or waiting.state is not State.WAITING:
+                continue
+            if state is not State.SUCCEEDED:
+                self._fail_with(child, id, now)
+            elif all(self._jobs[parent].state is State.SUCCEEDED for parent in waiting.job.after):
+                self._jobs[child] = waiting = replace(waiting, state=State.QUEUED)
+                self._queue(waiting)
+
+    def _fail_with(self, id: str, parent: str, now: float) -> None:
+        text = f"job {parent}, which this one was to come after, ended as {self._jobs[parent].state}"
+        event = Event(Kind.FAILED, fault=Fault("PARENT_FAILED", text, False, {"parent": parent}))
+        self._say(id, (Said(event),), now)
+        self._end(id, State.FAILED, event, now)
+
+    def _is_needed(self, kept: KeptJob) -> bool:
+        id, now = kept.job.id, self.now()
+        if self._children.get(id):
+            return True
+        if self._keys.get(kept.job.key) == id and kept.job.key_until > now:
+            return True
+        cached = self._cached.get(kept.job.cache_key) == id
+        return cached and (kept.ended or 0.0) + kept.job.cache_ttl > now
+
+    def _forget(self, kept: KeptJob) -> None:
+        job = kept.job
+        del self._jobs[job.id], self._logs[job.id]
+        for index, key in ((self._keys, job.key), (self._cached, job.cache_key)):
+            if index.get(key) == job.id:
+                del index[key]
+
+
+def _fits(kept: KeptJob, wanted: Filter) -> bool:
+    job = kept.job
+    texts: tuple[tuple[str, Any], ...] = (
+        (wanted.handler, job.handler),
+        (wanted.group, job.group),
+        (wanted.schedule, job.schedule),
+    )
+    return (
+        all(not text or text == own for text, own in texts)
+        and (not wanted.states or kept.state in wanted.states)
+        and (not wanted.before or job.id < wanted.before)
+        and wanted.labels.items() <= job.labels.items()
+    )
+
+
+def _decisions(kept: KeptJob) -> list[float]:
+    """When the job needs a decision."""
+    times = [kept.job.end_by]
+    if kept.state in LEASED:
+        times.append(kept.lease_until)
+    elif kept.attempt == 0:
+        times.append(kept.job.begin_by)
+    return times
+
+
+def _due_at(kept: KeptJob) -> float:
+    return min(_decisions(kept))

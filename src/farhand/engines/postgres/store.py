@@ -1,0 +1,239 @@
+"""Durable jobs in a PostgreSQL database that several hubs share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
+
+from farhand.engines.postgres import rows, ties
+from farhand.engines.postgres.batches import Batches
+from farhand.engines.postgres.database import Database
+from farhand.engines.postgres.sql import queries
+from farhand.engines.postgres.tidying import Tidying
+from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.state import ENDS, State
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, Schedule
+
+_JOBS = queries("jobs")
+_TIES = queries("ties")
+_SCHEDULES = queries("schedules")
+R = TypeVar("R")
+
+
+class PostgresStore:
+    """`ports.store.Store`. What is asked for most, to keep, claim, move and append, goes in batches: calls of one turn
+    of the event loop share a round trip and a commit. Errors are `Unavailable` when the server is lost, which the pool
+    of connections gets over by itself, and `InvalidArguments` for what PostgreSQL can't keep, as a NUL in an id."""
+
+    shared = True
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tidying = Tidying(database)
+        self._adds = Batches(self._add)
+        self._claims = Batches(self._claim)
+        self._moves = Batches(self._move)
+        self._ends = Batches(self._end)
+        self._appends = Batches(self._append)
+
+    @classmethod
+    async def open(cls, url: str, *, schema: str = "farhand", connections: int = 10) -> Self:
+        """Connect to the database at `url` (``postgresql://user@host:port/name``) with up to `connections`, make the
+        schema, or bring it up to date.
+
+        Raises:
+            Unavailable: the server can't be reached; or, not retryable, a newer farhand made the schema.
+        """
+        return cls(await Database.open(url, schema, connections))
+
+    def now(self) -> float:
+        """Seconds since 1970 by the server's clock."""
+        return self._database.now()
+
+    async def close(self) -> None:
+        """Finish what was asked for, and disconnect."""
+        for batches in (self._adds, self._claims, self._moves, self._ends, self._appends):
+            await batches.drain()
+        await self._tidying.close()
+        await self._database.close()
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    async def add(self, job: DurableJob, now: float) -> Added:
+        """As `Jobs.add`."""
+        if not job.key and not job.cache_key and not job.after:
+            await self._adds.ask((job, now))
+            return Added(KeptJob(job=job, state=State.QUEUED, run_at=job.run_at, offset=1), "new")
+        while True:
+            async with self._database.connection() as connection:
+                found = await ties.known(connection, job, now)
+            if found is not None:
+                return found
+            with contextlib.suppress(ties.Taken):
+                return Added(await self._database.attempt(lambda connection: ties.add(connection, job, now)), "new")
+
+    async def get(self, id: str) -> KeptJob | None:
+        """As `Jobs.get`."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_JOBS["get"], id)
+        return None if row is None else rows.kept(row)
+
+    async def find(self, wanted: Filter) -> list[KeptJob]:
+        """As `Jobs.find`."""
+        states = wanted.states or frozenset(State)
+        named = (wanted.handler, wanted.group, rows.labels(wanted.labels), wanted.schedule)
+        parts = ([state.value for state in states - ENDS], [state.value for state in states & ENDS])
+
+        async def work(connection: Any) -> list[Any]:
+            await connection.execute(_JOBS["plan_for_these"])
+            found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, wanted.before, wanted.limit)
+            return found
+
+        return [rows.kept(row) for row in await self._database.attempt(work)]
+
+    async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """As `Jobs.claim`."""
+        return await self._claims.ask((wanted, now))
+
+    async def change(self, change: Change, now: float) -> KeptJob | None:
+        """As `Jobs.change`."""
+        if change.to not in ENDS:
+            return await self._moves.ask((change, now))
+        kept = await self._ends.ask((change, now))
+        if kept is not None:
+            return kept
+        return await self._database.attempt(lambda connection: ties.finish(connection, change, now))
+
+    async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
+        """As `Jobs.renew`."""
+        ids, epochs = [lease.id for lease in leases], [lease.epoch for lease in leases]
+
+        async def work(connection: Any) -> list[bool]:
+            held = {(row["id"], row["epoch"]) for row in await connection.fetch(_JOBS["renew"], ids, epochs, until)}
+            return [(lease.id, lease.epoch) in held for lease in leases]
+
+        return await self._database.attempt(work)
+
+    async def overdue(self, now: float, limit: int) -> list[KeptJob]:
+        """As `Jobs.overdue`."""
+        async with self._database.connection() as connection:
+            return [rows.kept(row) for row in await connection.fetch(_JOBS["overdue"], now, limit)]
+
+    async def wake_at(self, now: float) -> float | None:
+        """As `Jobs.wake_at`."""
+        async with self._database.connection() as connection:
+            at: float | None = await connection.fetchval(_JOBS["wake_at"], now)
+        return at
+
+    async def waiting(self) -> dict[str, int]:
+        """As `Jobs.waiting`."""
+        async with self._database.connection() as connection:
+            return dict(await connection.fetch(_JOBS["waiting"]))
+
+    async def uncache(self, handler: str, cache_key: str = "") -> int:
+        """As `Jobs.uncache`."""
+        async with self._database.connection() as connection:
+            return len(await connection.fetch(_TIES["uncache"], handler, cache_key))
+
+    # -- logs --------------------------------------------------------------------------------------------------------
+
+    async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
+        """As `Logs.append`."""
+        return await self._appends.ask((lease, said, now))
+
+    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+        """As `Logs.read`."""
+        async with self._database.connection() as connection:
+            return [rows.entry(row) for row in await connection.fetch(_JOBS["read"], id, offset, limit)]
+
+    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
+        """As `Logs.prune`."""
+
+        async def work(connection: Any) -> int:
+            pruned: int = await connection.fetchval(_JOBS["prune"], handler, ended_before, keep, limit, self.now())
+            return pruned
+
+        return await self._database.attempt(work)
+
+    # -- schedules ---------------------------------------------------------------------------------------------------
+
+    async def put_schedule(self, schedule: Schedule) -> None:
+        """As `Schedules.put_schedule`."""
+        named = (schedule.name, schedule.handler, schedule.group, schedule.cron, schedule.missed)
+        async with self._database.connection() as connection:
+            await connection.execute(_SCHEDULES["put"], *named, schedule.next_at, schedule.fired)
+
+    async def drop_schedule(self, name: str) -> bool:
+        """As `Schedules.drop_schedule`."""
+        async with self._database.connection() as connection:
+            return await connection.fetchval(_SCHEDULES["drop"], name) is not None
+
+    async def schedules(self) -> list[Schedule]:
+        """As `Schedules.schedules`."""
+        async with self._database.connection() as connection:
+            found = await connection.fetch(_SCHEDULES["all"])
+        return [rows.schedule(row) for row in found]
+
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+        """As `Schedules.fire`."""
+
+        async def work(connection: Any) -> KeptJob | None:
+            if await connection.fetchval(_SCHEDULES["fire"], name, fired, next_at) is None:
+                return None
+            found = await ties.known(connection, job, now)
+            return await ties.add(connection, job, now) if found is None else found.kept
+
+        while True:
+            with contextlib.suppress(ties.Taken):
+                return await self._database.attempt(work)
+
+    # -- batches -----------------------------------------------------------------------------------------------------
+
+    async def _add(self, asked: Sequence[tuple[DurableJob, float]]) -> Sequence[None]:
+        given = [rows.new(job, State.QUEUED, now) for job, now in asked]
+        await self._database.attempt_one(lambda connection: connection.executemany(_JOBS["add"], given))
+        return [None] * len(asked)
+
+    async def _claim(self, asked: Sequence[tuple[Claim, float]]) -> Sequence[list[KeptJob]]:
+        given = [rows.claim(asker, wanted, now) for asker, (wanted, now) in enumerate(asked)]
+        taken: list[list[KeptJob]] = [[] for _ in asked]
+        for row in await self._many("claim", given):
+            taken[row["asker"]].append(rows.kept(row))
+        self._tidying.count(sum(map(len, taken)))
+        for jobs in taken:
+            jobs.sort(key=lambda kept: (-kept.job.priority, kept.run_at, kept.job.id))
+        return taken
+
+    async def _move(self, asked: Sequence[tuple[Change, float]]) -> Sequence[KeptJob | None]:
+        given = [(*rows.move(asker, change, now), change.run_at) for asker, (change, now) in enumerate(asked)]
+        return await self._each("move", given, len(asked), rows.kept)
+
+    async def _end(self, asked: Sequence[tuple[Change, float]]) -> Sequence[KeptJob | None]:
+        given = [(*rows.move(asker, change, now), False) for asker, (change, now) in enumerate(asked)]
+        return await self._each("finish", given, len(asked), rows.kept)
+
+    async def _append(self, asked: Sequence[tuple[Lease, Sequence[Said], float]]) -> Sequence[int | None]:
+        given = [
+            (asker, lease.id, lease.epoch, *rows.said(said), now) for asker, (lease, said, now) in enumerate(asked)
+        ]
+        return await self._each("append", given, len(asked), _first)
+
+    async def _each(self, query: str, given: list[Any], count: int, read: Callable[[Any], R]) -> Sequence[R | None]:
+        """At most one row for each caller, None for those who got none. Rows are locked in the order of their ids; a
+        caller's own moves of one job stay in their order."""
+        answers: list[R | None] = [None] * count
+        for row in await self._many(query, sorted(given, key=lambda values: values[1])):
+            answers[row["asker"]] = read(row)
+        return answers
+
+    async def _many(self, query: str, given: list[Any]) -> list[Any]:
+        return await self._database.attempt_one(lambda connection: connection.fetchmany(_JOBS[query], given))
+
+
+def _first(row: Any) -> int:
+    first: int = row["first"]
+    return first
+
+
+__all__ = ["PostgresStore"]

@@ -1,0 +1,163 @@
+-- name: insert_job
+-- Keep a new job.
+INSERT INTO jobs (id, state, grp, handler, labels, schedule, priority, run_at, begin_by, end_by, job)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: job
+-- One job.
+SELECT state, epoch, attempt, run_at, worker, lease_until, entries, ended, job, last FROM jobs WHERE id = ?;
+
+-- name: state
+-- Where a job is, its epoch and how many entries its log has.
+SELECT state, epoch, entries FROM jobs WHERE id = ?;
+
+-- name: jobs_to_claim
+-- What may begin, in the order in which it is to be taken.
+SELECT id, handler, labels FROM jobs WHERE grp = ? AND state = 'queued' AND run_at <= ?
+ORDER BY priority DESC, run_at, id;
+
+-- name: claim
+-- Give a job to a worker.
+UPDATE jobs SET state = 'assigned', epoch = epoch + 1, attempt = attempt + 1, worker = ?, lease_until = ? WHERE id = ?;
+
+-- name: insert_entry
+-- Add to a log.
+INSERT INTO log (job, place, at, number, event) VALUES (?, ?, ?, ?, ?);
+
+-- name: set_entries
+-- How many entries a log has.
+UPDATE jobs SET entries = ? WHERE id = ?;
+
+-- name: move
+-- Another state, with a worker still.
+UPDATE jobs SET state = ? WHERE id = ?;
+
+-- name: requeue
+-- Back to the queue.
+UPDATE jobs SET state = 'queued', run_at = coalesce(?, run_at), worker = '', lease_until = 0 WHERE id = ?;
+
+-- name: finish
+-- The one end.
+UPDATE jobs SET state = ?, ended = ?, last = ?, lease_until = 0 WHERE id = ?;
+
+-- name: renew
+-- Extend a lease that still holds.
+UPDATE jobs SET lease_until = ? WHERE id = ? AND epoch = ? AND state IN ('assigned', 'running', 'cancelling')
+RETURNING 1;
+
+-- name: overdue
+-- What needs a decision.
+SELECT id FROM (
+    SELECT id, lease_until AS due FROM jobs
+    WHERE state IN ('assigned', 'running', 'cancelling') AND lease_until <= ?1
+    UNION ALL
+    SELECT id, end_by FROM jobs WHERE ended IS NULL AND end_by < 9e999 AND end_by <= ?1
+    UNION ALL
+    SELECT id, begin_by FROM jobs
+    WHERE state IN ('waiting', 'queued') AND attempt = 0 AND begin_by < 9e999 AND begin_by <= ?1
+) GROUP BY id ORDER BY min(due), id LIMIT ?2;
+
+-- name: wake_at
+-- When something is next due.
+SELECT min(due) FROM (
+    SELECT min(lease_until) AS due FROM jobs
+    WHERE state IN ('assigned', 'running', 'cancelling') AND lease_until > ?1
+    UNION ALL
+    SELECT min(end_by) FROM jobs WHERE ended IS NULL AND end_by < 9e999 AND end_by > ?1
+    UNION ALL
+    SELECT min(begin_by) FROM jobs
+    WHERE state IN ('waiting', 'queued') AND attempt = 0 AND begin_by < 9e999 AND begin_by > ?1
+    UNION ALL
+    SELECT min(run_at) FROM jobs WHERE state = 'queued' AND run_at > ?1
+);
+
+-- name: waiting
+-- How many wait, by group.
+SELECT grp, count(*) FROM jobs WHERE state IN ('queued', 'waiting') GROUP BY grp;
+
+-- name: key
+-- The job of an idempotency key.
+SELECT job FROM keys WHERE key = ? AND until > ?;
+
+-- name: put_key
+-- Remember one.
+INSERT OR REPLACE INTO keys (key, job, until) VALUES (?, ?, ?);
+
+-- name: cached
+-- The job of a cache key, and for how long its success answers.
+SELECT job, ttl FROM cache WHERE key = ?;
+
+-- name: put_cached
+-- Remember one.
+INSERT OR REPLACE INTO cache (key, handler, job, ttl) VALUES (?, ?, ?, ?);
+
+-- name: drop_cached
+-- A job that did not succeed answers for nothing.
+DELETE FROM cache WHERE key = ? AND job = ?;
+
+-- name: uncache
+-- Finished jobs of a handler answer no more.
+DELETE FROM cache WHERE handler = ?1 AND (?2 = '' OR key = ?2)
+AND job IN (SELECT id FROM jobs WHERE ended IS NOT NULL) RETURNING 1;
+
+-- name: insert_parent
+-- A child waits.
+INSERT OR IGNORE INTO parents (parent, child) VALUES (?, ?);
+
+-- name: children
+-- Who waits for a job.
+SELECT child FROM parents WHERE parent = ?;
+
+-- name: drop_child
+-- A job waits no more: it has ended before its parents.
+DELETE FROM parents WHERE parent = ? AND child = ?;
+
+-- name: drop_children
+-- Nobody waits for it any more.
+DELETE FROM parents WHERE parent = ?;
+
+-- name: read
+-- A part of a log.
+SELECT place, at, number, event FROM log WHERE job = ? AND place >= ? ORDER BY place LIMIT ?;
+
+-- name: prunable
+-- Ended jobs of a handler that nothing needs, the oldest first.
+SELECT id FROM jobs AS old WHERE handler = ?1 AND ended IS NOT NULL
+AND (ended < ?2 OR id NOT IN (
+    SELECT id FROM jobs WHERE handler = ?1 AND ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT ?3))
+AND NOT EXISTS (SELECT 1 FROM parents WHERE parent = old.id)
+AND NOT EXISTS (SELECT 1 FROM keys WHERE job = old.id AND until > ?5)
+AND NOT EXISTS (SELECT 1 FROM cache WHERE job = old.id AND old.ended + ttl > ?5)
+ORDER BY ended, id LIMIT ?4;
+
+-- name: drop_job
+-- Forget a job.
+DELETE FROM jobs WHERE id = ?;
+
+-- name: drop_log
+-- And its log.
+DELETE FROM log WHERE job = ?;
+
+-- name: drop_key_of
+-- And its idempotency key.
+DELETE FROM keys WHERE job = ?;
+
+-- name: drop_cached_of
+-- And its cache entry.
+DELETE FROM cache WHERE job = ?;
+
+-- name: schedules
+-- All of them.
+SELECT schedule FROM schedules ORDER BY name;
+
+-- name: schedule
+-- One of them.
+SELECT schedule FROM schedules WHERE name = ?;
+
+-- name: put_schedule
+-- Keep one.
+INSERT OR REPLACE INTO schedules (name, fired, schedule) VALUES (?, ?, ?);
+
+-- name: drop_schedule
+-- Forget one.
+DELETE FROM schedules WHERE name = ? RETURNING 1;

@@ -1,0 +1,350 @@
+"""Durable jobs in one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+from msgspec.structs import replace
+
+from farhand.engines.sqlite.connection import Owner, lock
+from farhand.engines.sqlite.sql import queries
+from farhand.errors import JobNotFound
+from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.event import Event, Fault, Kind
+from farhand.model.state import ENDS, LEASED, State
+from farhand.ports.store import Added, Change, Claim, Filter, How, Lease, Schedule
+
+_TO_BYTES = msgspec.msgpack.Encoder()
+_JOB = msgspec.msgpack.Decoder(DurableJob)
+_EVENT = msgspec.msgpack.Decoder(Event)
+_SCHEDULE = msgspec.msgpack.Decoder(Schedule)
+_LABELS = msgspec.json.Encoder(order="deterministic")
+_READ_LABELS = msgspec.json.Decoder(dict[str, str])
+
+
+class SqliteStore:
+    """`ports.store.Store`. Writes and reads have a thread and a connection each; what a reader sees is committed."""
+
+    shared = False
+
+    def __init__(self, path: Path | str, clock: Callable[[], float] = time.time, vfs: str | None = None) -> None:
+        """Open the file at `path`, or make it. `vfs` is a file layer registered with apsw.
+
+        Raises:
+            Unavailable: another hub has it open, or it was written by a newer farhand.
+        """
+        self._clock = clock
+        self._lock = lock(Path(path))
+        self._writer = Owner(Path(path), writes=True, vfs=vfs)
+        self._reader = Owner(Path(path), writes=False, vfs=vfs)
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._clock()
+
+    async def close(self) -> None:
+        """Commit what waits, and close the file."""
+        await asyncio.to_thread(self._reader.close)
+        await asyncio.to_thread(self._writer.close)
+        self._lock.close()
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    async def add(self, job: DurableJob, now: float) -> Added:
+        """As `Jobs.add`."""
+        return await self._writer.run(lambda db: _Write(db, now).add(job))
+
+    async def get(self, id: str) -> KeptJob | None:
+        """As `Jobs.get`."""
+        return await self._reader.run(lambda db: _get(db, id))
+
+    async def find(self, wanted: Filter) -> list[KeptJob]:
+        """As `Jobs.find`."""
+        return await self._reader.run(lambda db: _find(db, wanted))
+
+    async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """As `Jobs.claim`."""
+        return await self._writer.run(lambda db: _Write(db, now).claim(wanted))
+
+    async def change(self, change: Change, now: float) -> KeptJob | None:
+        """As `Jobs.change`."""
+        return await self._writer.run(lambda db: _Write(db, now).change(change))
+
+    async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
+        """As `Jobs.renew`."""
+
+        def work(db: apsw.Connection) -> list[bool]:
+            return [bool(_rows(db, "renew", until, lease.id, lease.epoch)) for lease in leases]
+
+        return await self._writer.run(work)
+
+    async def overdue(self, now: float, limit: int) -> list[KeptJob]:
+        """As `Jobs.overdue`."""
+        return await self._reader.run(lambda db: _all(db, (row[0] for row in _rows(db, "overdue", now, limit))))
+
+    async def wake_at(self, now: float) -> float | None:
+        """As `Jobs.wake_at`."""
+        return await self._reader.run(lambda db: _one(db, "wake_at", now))
+
+    async def waiting(self) -> dict[str, int]:
+        """As `Jobs.waiting`."""
+        return await self._reader.run(lambda db: dict(_rows(db, "waiting")))
+
+    async def uncache(self, handler: str, cache_key: str = "") -> int:
+        """As `Jobs.uncache`."""
+        return await self._writer.run(lambda db: len(_rows(db, "uncache", handler, cache_key)))
+
+    # -- logs --------------------------------------------------------------------------------------------------------
+
+    async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
+        """As `Logs.append`."""
+        return await self._writer.run(lambda db: _Write(db, now).append(lease, said))
+
+    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+        """As `Logs.read`."""
+
+        def work(db: apsw.Connection) -> list[Entry]:
+            rows = _rows(db, "read", id, offset, limit)
+            return [Entry(place, at, _EVENT.decode(event), number) for place, at, number, event in rows]
+
+        return await self._reader.run(work)
+
+    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
+        """As `Logs.prune`."""
+        now = self.now()
+
+        def work(db: apsw.Connection) -> int:
+            gone = [row[0] for row in _rows(db, "prunable", handler, ended_before, keep, limit, now)]
+            for id in gone:
+                for query in ("drop_log", "drop_key_of", "drop_cached_of", "drop_job"):
+                    _rows(db, query, id)
+            return len(gone)
+
+        return await self._writer.run(work)
+
+    # -- schedules ---------------------------------------------------------------------------------------------------
+
+    async def put_schedule(self, schedule: Schedule) -> None:
+        """As `Schedules.put_schedule`."""
+
+        def work(db: apsw.Connection) -> None:
+            kept, old = schedule, _schedule(db, schedule.name)
+            if old is not None and old.cron == schedule.cron:
+                kept = replace(schedule, next_at=old.next_at, fired=old.fired)
+            _rows(db, "put_schedule", kept.name, kept.fired, _TO_BYTES.encode(kept))
+
+        await self._writer.run(work)
+
+    async def drop_schedule(self, name: str) -> bool:
+        """As `Schedules.drop_schedule`."""
+        return await self._writer.run(lambda db: bool(_rows(db, "drop_schedule", name)))
+
+    async def schedules(self) -> list[Schedule]:
+        """As `Schedules.schedules`."""
+        return await self._reader.run(lambda db: [_SCHEDULE.decode(row[0]) for row in _rows(db, "schedules")])
+
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+        """As `Schedules.fire`."""
+
+        def work(db: apsw.Connection) -> KeptJob | None:
+            schedule = _schedule(db, name)
+            if schedule is None or schedule.fired != fired:
+                return None
+            kept = replace(schedule, fired=fired + 1, next_at=next_at)
+            _rows(db, "put_schedule", name, kept.fired, _TO_BYTES.encode(kept))
+            return _Write(db, now).add(job).kept
+
+        return await self._writer.run(work)
+
+
+class _Write:
+    """The steps of one operation inside the writer's transaction."""
+
+    def __init__(self, db: apsw.Connection, now: float) -> None:
+        self._do = partial(_rows, db)
+        self._db = db
+        self._now = now
+
+    def add(self, job: DurableJob) -> Added:
+        found = self._found(job)
+        if found is not None:
+            return found
+        states: dict[str, State] = {}
+        for parent in job.after:
+            rows = self._do("state", parent)
+            if not rows:
+                raise JobNotFound(f"there is no durable job {parent!r} to come after")
+            states[parent] = State(rows[0][0])
+        waits = any(state not in ENDS for state in states.values())
+        state = State.WAITING if waits else State.QUEUED
+        labels = _LABELS.encode(job.labels).decode()
+        times = (job.run_at, job.begin_by, job.end_by)
+        named = (job.id, state.value, job.group, job.handler, labels, job.schedule, job.priority)
+        self._do("insert_job", *named, *times, _TO_BYTES.encode(job))
+        if job.key:
+            self._do("put_key", job.key, job.id, job.key_until)
+        if job.cache_key:
+            self._do("put_cached", job.cache_key, job.handler, job.id, job.cache_ttl)
+        for parent, parents in states.items():
+            if parents not in ENDS:
+                self._do("insert_parent", parent, job.id)
+        self._say(job.id, 0, (Said(Event(Kind.QUEUED, text=job.id)),))
+        failed = [parent for parent, one in states.items() if one in ENDS and one is not State.SUCCEEDED]
+        if failed:
+            self._fail_with(job.id, failed[0], states[failed[0]])
+            return Added(self._kept(job.id), "new")
+        return Added(KeptJob(job=job, state=state, run_at=job.run_at, offset=1), "new")
+
+    def claim(self, wanted: Claim) -> list[KeptJob]:
+        chosen: list[str] = []
+        for id, handler, labels in self._db.execute(queries()["jobs_to_claim"], (wanted.group, self._now)):
+            if handler in wanted.handlers and _READ_LABELS.decode(labels).items() <= wanted.labels.items():
+                chosen.append(id)
+                if len(chosen) >= wanted.count:
+                    break
+        for id in chosen:
+            self._do("claim", wanted.worker, wanted.lease_until, id)
+        return _all(self._db, chosen)
+
+    def change(self, change: Change) -> KeptJob | None:
+        rows = self._do("state", change.id)
+        if not rows:
+            return None
+        state, epoch, entries = rows[0]
+        if State(state) not in change.sources or change.epoch not in (None, epoch):
+            return None
+        self._say(change.id, entries, change.said)
+        if change.to in ENDS:
+            self._end(change.id, change.to, change.said[-1].event if change.said else None)
+        elif change.to is State.QUEUED:
+            self._do("requeue", change.run_at, change.id)
+        else:
+            self._do("move", change.to.value, change.id)
+        return self._kept(change.id)
+
+    def append(self, lease: Lease, said: Sequence[Said]) -> int | None:
+        rows = self._do("state", lease.id)
+        if not rows or State(rows[0][0]) not in LEASED or rows[0][1] != lease.epoch:
+            return None
+        entries: int = rows[0][2]
+        self._say(lease.id, entries, said)
+        return entries
+
+    def _found(self, job: DurableJob) -> Added | None:
+        if job.key and (rows := self._do("key", job.key, self._now)):
+            return self._added(rows[0][0], "key")
+        if job.cache_key and (rows := self._do("cached", job.cache_key)):
+            kept = _get(self._db, rows[0][0])
+            if kept is not None and kept.ended is None:
+                return Added(kept, "twin")
+            if kept is not None and kept.ended is not None and kept.ended + rows[0][1] > self._now:
+                return Added(kept, "cached")
+        return None
+
+    def _added(self, id: str, how: How) -> Added | None:
+        kept = _get(self._db, id)
+        return None if kept is None else Added(kept, how)
+
+    def _kept(self, id: str) -> KeptJob:
+        kept = _get(self._db, id)
+        assert kept is not None
+        return kept
+
+    def _say(self, id: str, entries: int, said: Sequence[Said]) -> None:
+        if said:
+            rows = [
+                (id, entries + place, self._now, one.number, _TO_BYTES.encode(one.event))
+                for place, one in enumerate(said)
+            ]
+            self._db.executemany(queries()["insert_entry"], rows)
+            self._do("set_entries", entries + len(said), id)
+
+    def _end(self, id: str, state: State, last: Event | None) -> None:
+        self._do("finish", state.value, self._now, None if last is None else _TO_BYTES.encode(last), id)
+        if state is not State.SUCCEEDED:
+            job = self._kept(id).job
+            if job.cache_key:
+                self._do("drop_cached", job.cache_key, id)
+            for parent in job.after:
+                self._do("drop_child", parent, id)
+        children = [row[0] for row in self._do("children", id)]
+        if children:
+            self._do("drop_children", id)
+        for child in children:
+            kept = self._kept(child)
+            if kept.state is not State.WAITING:
+                continue
+            if state is not State.SUCCEEDED:
+                self._fail_with(child, id, state)
+            elif all(self._do("state", parent)[0][0] == State.SUCCEEDED for parent in kept.job.after):
+                self._do("requeue", None, child)
+
+    def _fail_with(self, id: str, parent: str, state: State) -> None:
+        text = f"job {parent}, which this one was to come after, ended as {state}"
+        event = Event(Kind.FAILED, fault=Fault("PARENT_FAILED", text, False, {"parent": parent}))
+        self._say(id, self._do("state", id)[0][2], (Said(event),))
+        self._end(id, State.FAILED, event)
+
+
+def _rows(db: apsw.Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    return db.execute(queries()[query], values).fetchall()
+
+
+def _one(db: apsw.Connection, query: str, *values: Any) -> Any:
+    return _rows(db, query, *values)[0][0]
+
+
+def _get(db: apsw.Connection, id: str) -> KeptJob | None:
+    rows = _rows(db, "job", id)
+    if not rows:
+        return None
+    state, epoch, attempt, run_at, worker, lease_until, entries, ended, job, last = rows[0]
+    return KeptJob(
+        job=_JOB.decode(job),
+        state=State(state),
+        epoch=epoch,
+        attempt=attempt,
+        run_at=run_at,
+        worker=worker,
+        lease_until=lease_until,
+        offset=entries,
+        ended=ended,
+        last=None if last is None else _EVENT.decode(last),
+    )
+
+
+def _all(db: apsw.Connection, ids: Iterable[str]) -> list[KeptJob]:
+    found = (_get(db, id) for id in ids)
+    return [kept for kept in found if kept is not None]
+
+
+def _find(db: apsw.Connection, wanted: Filter) -> list[KeptJob]:
+    parts: list[tuple[str, Any]] = []
+    for column, value in (("handler", wanted.handler), ("grp", wanted.group), ("schedule", wanted.schedule)):
+        if value:
+            parts.append((f"{column} = ?", value))
+    if wanted.before:
+        parts.append(("id < ?", wanted.before))
+    where = [text for text, _ in parts]
+    values = [value for _, value in parts]
+    if wanted.states:
+        where.append(f"state IN ({', '.join('?' * len(wanted.states))})")
+        values += sorted(wanted.states)
+    for key, value in wanted.labels.items():
+        where.append("EXISTS (SELECT 1 FROM json_each(labels) WHERE key = ? AND value = ?)")
+        values += [key, value]
+    text = f"SELECT id FROM jobs WHERE {' AND '.join(where) or '1'} ORDER BY id DESC LIMIT ?"
+    rows: list[tuple[Any, ...]] = db.execute(text, (*values, wanted.limit)).fetchall()
+    return _all(db, [row[0] for row in rows])
+
+
+def _schedule(db: apsw.Connection, name: str) -> Schedule | None:
+    rows = _rows(db, "schedule", name)
+    return _SCHEDULE.decode(rows[0][0]) if rows else None

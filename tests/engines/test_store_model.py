@@ -1,0 +1,169 @@
+"""Stores against each other: whatever is asked in whatever order, SQLite answers as the memory engine does."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farhand.core.lifecycle import ENDS, TABLE, Move, sources
+from farhand.engines.memory.store import MemoryStore
+from farhand.engines.sqlite.store import SqliteStore
+from farhand.errors import JobNotFound
+from farhand.model.state import State
+from farhand.ports.store import Change, Filter, Lease, Schedule, Store
+from farhand.testing.conformance.store import DONE, FAILED, TEXT, claim, job
+
+IDS = [f"j{number:02d}" for number in range(12)]
+STEPS = 200
+VERBS = (
+    "add",
+    "add",
+    "add",
+    "claim",
+    "claim",
+    "change",
+    "change",
+    "change",
+    "append",
+    "renew",
+    "prune",
+    "uncache",
+    "fire",
+)
+
+
+class Asker:
+    """Asks one thing at a time, by chance and with a seed; the same of every store it is given."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.now = 1.0
+        self.fresh = 0
+
+    def next(self) -> tuple[str, dict[str, Any]]:
+        """A verb and what it is asked with."""
+        pick = self.chance
+        self.now += pick.choice((0.0, 1.0, 5.0))
+        return (verb := pick.choice(VERBS)), getattr(self, f"_{verb}")()
+
+    def _add(self) -> dict[str, Any]:
+        pick = self.chance
+        self.fresh += 1
+        known = [f"n{number:04d}" for number in range(max(1, self.fresh - 8), self.fresh)] or ["nobody"]
+        return {
+            "job": job(
+                f"n{self.fresh:04d}",
+                handler=pick.choice("ffg"),
+                group=pick.choice(("default", "default", "g")),
+                priority=pick.choice((0, 0, 1)),
+                labels=pick.choice(({}, {}, {"gpu": "1"})),
+                created=self.now,
+                run_at=self.now + pick.choice((0.0, 0.0, 7.0)),
+                begin_by=self.now + pick.choice((9.0, 1e9)),
+                end_by=self.now + pick.choice((19.0, 1e9)),
+                key=pick.choice(("", "", "k1", "k2")),
+                key_until=self.now + pick.choice((5.0, 50.0)),
+                cache_key=pick.choice(("", "", "c1", "c2")),
+                cache_ttl=pick.choice((10.0, 1e9)),
+                after=tuple(sorted(set(pick.choices(known, k=pick.choice((0, 0, 0, 1, 2)))))),
+            )
+        }
+
+    def _claim(self) -> dict[str, Any]:
+        pick = self.chance
+        more = {"labels": pick.choice(({}, {"gpu": "1"})), "group": pick.choice(("default", "g"))}
+        handlers = frozenset(pick.choice((("f",), ("f", "g"))))
+        return {"wanted": claim(pick.randint(1, 3), handlers=handlers, lease_until=self.now + 20.0, **more)}
+
+    def _change(self) -> dict[str, Any]:
+        pick = self.chance
+        how = pick.choice(list(Move))
+        to = next(moves[how] for moves in TABLE.values() if how in moves)
+        said = (DONE,) if to is State.SUCCEEDED else (FAILED,) if to in ENDS else pick.choice(((), (TEXT,)))
+        epoch, run_at = pick.choice((None, None, 1, 2)), pick.choice((None, self.now + 3.0))
+        return {"change": Change(id=self._some(), sources=sources(how), to=to, epoch=epoch, said=said, run_at=run_at)}
+
+    def _append(self) -> dict[str, Any]:
+        return {"lease": Lease(self._some(), self.chance.randint(1, 2)), "said": [TEXT, TEXT]}
+
+    def _renew(self) -> dict[str, Any]:
+        leases = [Lease(self._some(), self.chance.randint(1, 2)) for _ in range(3)]
+        return {"leases": leases, "until": self.now + 20.0}
+
+    def _prune(self) -> dict[str, Any]:
+        return {"handler": "f", "ended_before": self.now - 30.0, "keep": self.chance.randint(0, 9), "limit": 2}
+
+    def _uncache(self) -> dict[str, Any]:
+        return {"handler": "f", "cache_key": self.chance.choice(("", "c1"))}
+
+    def _fire(self) -> dict[str, Any]:
+        self.fresh += 1
+        new = job(f"n{self.fresh:04d}", created=self.now, run_at=self.now)
+        return {"name": "s", "fired": self.chance.randint(0, 2), "next_at": self.now + 9.0, "job": new}
+
+    def _some(self) -> str:
+        return f"n{self.chance.randint(max(1, self.fresh - 12), max(1, self.fresh)):04d}"
+
+
+async def ask(store: Store, verb: str, given: dict[str, Any], now: float) -> Any:
+    """What the store answers; an error as its text."""
+    timed = {} if verb in ("renew", "prune", "uncache") else {"now": now}
+    try:
+        return await getattr(store, verb)(**given, **timed)
+    except JobNotFound as error:
+        return error.message
+
+
+async def all_of(store: Store, now: float) -> list[Any]:
+    """All that can be read."""
+    jobs = await store.find(Filter(limit=10_000))
+    logs = [await store.read(kept.job.id, 0, 1_000) for kept in jobs]
+    overdue = await store.overdue(now, 100)
+    rest = (await store.wake_at(now), await store.waiting(), await store.schedules())
+    return [jobs, logs, sorted(kept.job.id for kept in overdue), *rest]
+
+
+async def play(folder: Path, seed: int, steps: int) -> int:
+    """Ask both engines the same; how many steps were made."""
+    asker = Asker(seed)
+    now = asker.now
+
+    def clock() -> float:
+        return now
+
+    memory, sqlite = MemoryStore(clock), SqliteStore(folder / f"{seed}.db", clock)
+    await sqlite._writer.run(lambda db: None)
+    sqlite._writer._connection.pragma("synchronous", "off")  # what is on the disk is another test's
+    daily = Schedule(name="s", handler="f", group="default", cron="* * * * *", next_at=5.0)
+    for store in (memory, sqlite):
+        await store.put_schedule(daily)
+    try:
+        for step in range(steps):
+            verb, given = asker.next()
+            now = asker.now
+            expected, found = [await ask(store, verb, given, now) for store in (memory, sqlite)]
+            assert found == expected, f"seed {seed}, step {step}: {verb} {given}"
+            if step % 20 == 0 or step == steps - 1:
+                assert await all_of(sqlite, now) == await all_of(memory, now), f"seed {seed}, step {step}"
+    finally:
+        await sqlite.close()
+    return steps
+
+
+@pytest.mark.timeout(120)
+async def test_the_engines_answer_alike(tmp_path: Path) -> None:
+    steps = [await play(tmp_path, seed, STEPS) for seed in range(100)]
+    print(f"0 differences in {sum(steps):,} steps")
+    assert sum(steps) == 20_000
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(7200)
+async def test_the_engines_answer_alike_for_long(tmp_path: Path) -> None:
+    steps = [await play(tmp_path, seed, 2_000) for seed in range(1_000, 2_000)]
+    print(f"0 differences in {sum(steps):,} steps")
+    await asyncio.sleep(0)

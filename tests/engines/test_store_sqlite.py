@@ -1,0 +1,65 @@
+"""The SQLite engine passes the suite of all stores, and keeps what it acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from farhand.engines.sqlite.store import SqliteStore
+from farhand.errors import Unavailable
+from farhand.model.state import State
+from farhand.ports.store import Filter, Store
+from farhand.testing.conformance.store import StoreConformance, bring, job
+
+
+class TestSqliteStore(StoreConformance):
+    """All of it."""
+
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
+        """An empty one."""
+        store = SqliteStore(tmp_path / "farhand.db")
+        yield store
+        await store.close()
+
+
+async def test_what_was_acknowledged_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "farhand.db")
+    for state in State:
+        await bring(store, state, state)
+    kept = {one.job.id: (one, await store.read(one.job.id, 0, 100)) for one in await store.find(Filter(limit=100))}
+    await store.close()
+    store = SqliteStore(tmp_path / "farhand.db")
+    for id, before in kept.items():
+        assert (await store.get(id), await store.read(id, 0, 100)) == before
+    await store.close()
+    with pytest.raises(Unavailable, match="closed"):
+        await store.add(job("late"), 2.0)
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "farhand.db"
+    await SqliteStore(path).close()
+    newer = apsw.Connection(str(path))
+    newer.execute("INSERT INTO farhand_schema (version) VALUES (999)")
+    newer.close()
+    with pytest.raises(Unavailable, match="schema version 999") as caught:
+        SqliteStore(path)
+    assert not caught.value.retryable
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "farhand.db"
+    path.write_bytes(b"this is a text and no database at all, and long enough to see it " * 20)
+    with pytest.raises(Unavailable, match="can't be opened"):
+        SqliteStore(path)
+
+
+async def test_every_commit_is_on_the_disk(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "farhand.db")
+    settings = await store._writer.run(lambda db: (db.pragma("synchronous"), db.pragma("journal_mode")))
+    assert settings == (2, "wal")
+    await store.close()
