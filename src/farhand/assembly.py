@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 
 from farhand.core.machine import Limits
+from farhand.engines.local.loops import new_loop, run_process
 from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
+from farhand.errors import InvalidArguments
 from farhand.fronts.grpc.server import Server
+from farhand.hub.durable import Durables
 from farhand.hub.service import Hub
+from farhand.ports.store import Store
 from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
@@ -17,9 +22,10 @@ from farhand.worker.worker import Worker, WorkerOptions
 class RunningHub:
     """A hub that serves. `address` is ``HOST:PORT`` as it listens; an async context manager that stops at the end."""
 
-    def __init__(self, hub: Hub, server: Server) -> None:
+    def __init__(self, hub: Hub, server: Server, durables: Durables | None = None) -> None:
         self.hub = hub
         self._server = server
+        self._durables = durables
 
     @property
     def address(self) -> str:
@@ -33,6 +39,8 @@ class RunningHub:
     async def stop(self) -> None:
         """Close every connection; callers whose jobs are left are told."""
         await self._server.stop()
+        if self._durables is not None:
+            await self._durables.stop()
 
     async def __aenter__(self) -> RunningHub:
         return self
@@ -43,19 +51,53 @@ class RunningHub:
         await self.stop()
 
 
-async def serve_hub(address: str = "127.0.0.1:0", limits: Limits | None = None) -> RunningHub:
-    """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only.
+def open_store(url: str) -> Store:
+    """The store that a URL names: ``memory:``, or ``sqlite:///PATH`` (relative to the current folder; four slashes for
+    an absolute path).
+
+    Raises:
+        InvalidArguments: the URL names none.
+        Unavailable: it was written by a newer farhand, or can't be opened.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme == "memory" and not rest:
+        from farhand.engines.memory.store import MemoryStore
+
+        return MemoryStore()
+    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
+        from farhand.engines.sqlite.store import SqliteStore
+
+        return SqliteStore(rest[3:])
+    raise InvalidArguments(f"{url!r} names no store: use sqlite:///farhand.db, or memory: for what may be forgotten")
+
+
+async def serve_hub(
+    address: str = "127.0.0.1:0", limits: Limits | None = None, store: Store | None = None
+) -> RunningHub:
+    """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
+    it keeps durable jobs.
 
     Raises:
         PermissionDenied: the host is not loopback.
         Unavailable: the port is taken.
     """
     hub = Hub(limits)
-    server = Server(hub)
+    durables = None if store is None else Durables(hub, store)
+    server = Server(hub, durables)
     await server.start(address)
-    return RunningHub(hub, server)
+    if durables is not None:
+        durables.start()
+    return RunningHub(hub, server, durables)
 
 
-def build_worker(app: App, options: WorkerOptions, on_ready: Callable[[str], None] | None = None) -> Worker:
+def build_worker(
+    app: App,
+    options: WorkerOptions,
+    on_ready: Callable[[str], None] | None = None,
+    link_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> Worker:
     """A worker for `app` that runs handlers in this machine's threads and processes; see `Worker`."""
-    return Worker(app, options, LocalThreads(), LocalProcesses(), on_ready)
+    return Worker(app, options, LocalThreads(), LocalProcesses(), link_loop, on_ready)
+
+
+__all__ = ["RunningHub", "build_worker", "new_loop", "open_store", "run_process", "serve_hub"]

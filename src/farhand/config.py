@@ -11,10 +11,16 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from farhand.errors import FarhandError
+from farhand.errors import FarhandError, InvalidArguments
+from farhand.model.names import check_name
 
 T = TypeVar("T")
 FILE = "farhand.toml"
+FILE_VARIABLE = "FARHAND_CONFIG"
+"""Names another file than farhand.toml in the current folder; ``--config`` sets it."""
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("console", "json")
 
 
 class BadSetting(FarhandError):
@@ -53,27 +59,80 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    number = int(value)
-    if number < 1:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and not (isinstance(value, str) and value.isascii() and value.isdigit()):
+        raise ValueError("a whole number is needed")
+    if int(value) < 1:
         raise ValueError("1 or more is needed")
-    return number
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError("a number of seconds is needed") from None
 
 
 def _seconds(value: Any) -> float:
-    number = float(value)
+    number = _number(value)
     if not 0 <= number < float("inf"):
         raise ValueError("0 or more seconds are needed")
     return number
 
 
-HUB = Setting("hub", _text, "localhost:50051", "HOST:PORT of the hub that workers and clients dial")
-GRPC = Setting("grpc", _text, "127.0.0.1:50051", "HOST:PORT that a hub listens on; loopback only")
-GROUP = Setting("group", _text, "default", "group that a worker serves and a caller asks")
+def _address(value: Any, least: int = 1) -> str:
+    host, _, port = _text(value).rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or not least <= int(port) <= 65535:
+        raise ValueError("a host, a colon and a port are needed, as in 127.0.0.1:50051")
+    return str(value)
+
+
+def _listening_address(value: Any) -> str:
+    return _address(value, least=0)
+
+
+def _group(value: Any) -> str:
+    try:
+        return check_name("group", _text(value))
+    except InvalidArguments as error:
+        raise ValueError(str(error)) from None
+
+
+def _limit(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = _number(value)
+    if not 0 < number < float("inf"):
+        raise ValueError("more than 0 seconds are needed")
+    return number
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in words:
+            near = get_close_matches(str(value).lower(), words, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"one of {', '.join(words)} is needed{hint}")
+        return str(value)
+
+    return read
+
+
+HUB = Setting("hub", _address, "localhost:50051", "HOST:PORT of the hub that workers and clients dial")
+GRPC = Setting("grpc", _listening_address, "127.0.0.1:50051", "HOST:PORT that a hub listens on; loopback only")
+GROUP = Setting("group", _group, "default", "group that a worker serves and a caller asks")
 SLOTS = Setting("slots", _count, 32, "jobs a worker takes at once")
 PROCESSES = Setting("processes", _count, 1, "worker processes to start")
 GRACE = Setting("grace", _seconds, 30.0, "seconds that running work may take to finish at SIGTERM")
+STORE = Setting("store", _text, "sqlite:///farhand.db", "URL of the store where a hub keeps durable jobs")
+TIMEOUT: Setting[float | None] = Setting(
+    "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
+)
+LOG_LEVEL = Setting("log_level", _one_of(*LEVELS), "info", "least of what is logged: debug, info, warning or error")
+LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the log: console, or json lines")
 
-SETTINGS: tuple[Setting[Any], ...] = (HUB, GRPC, GROUP, SLOTS, PROCESSES, GRACE)
+SETTINGS: tuple[Setting[Any], ...] = (HUB, GRPC, STORE, GROUP, SLOTS, PROCESSES, GRACE, TIMEOUT, LOG_LEVEL, LOG_FORMAT)
 
 
 def resolve(
@@ -92,11 +151,25 @@ def resolve(
     variables = os.environ if environment is None else environment
     if variables.get(setting.variable):
         return _read(setting, variables[setting.variable], setting.variable)
-    path = (folder or Path.cwd()) / FILE
+    path = file_of(variables, folder)
     table = _load(path)
     return (
         _read(setting, table[setting.name], str(path)) if setting.name in table else Value(setting.default, "default")
     )
+
+
+def file_of(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
+    """The settings file: the one that ``FARHAND_CONFIG`` names, else farhand.toml in `folder` (the current one).
+
+    Raises:
+        BadSetting: ``FARHAND_CONFIG`` names a file that isn't there.
+    """
+    named = (os.environ if environment is None else environment).get(FILE_VARIABLE)
+    if not named:
+        return (folder or Path.cwd()) / FILE
+    if not Path(named).is_file():
+        raise BadSetting(f"there is no settings file {named}, which --config or {FILE_VARIABLE} names")
+    return Path(named)
 
 
 def _read(setting: Setting[T], raw: Any, source: str) -> Value[T]:
@@ -112,7 +185,7 @@ def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadSetting(f"{path} can't be read: {error}") from None
     known = [setting.name for setting in SETTINGS]

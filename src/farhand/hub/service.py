@@ -12,19 +12,24 @@ import structlog
 
 from farhand.core import effects as do
 from farhand.core import events as on
-from farhand.core.dispatch import GroupView
+from farhand.core.dispatch import GroupView, Offer
 from farhand.core.machine import Limits, Machine
-from farhand.errors import InvalidArguments, JobNotFound
+from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.hub.ids import Ids
 from farhand.model.event import Event, Kind
-from farhand.model.job import NO_LABELS, Job
-from farhand.model.limits import NAME_LIMIT, SESSION_TTL
+from farhand.model.job import ATTEMPT_MARK, NO_LABELS, Job
+from farhand.model.limits import NAME_LIMIT, SESSION_TTL, WINDOW_LIMIT
 from farhand.model.names import check_name
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.session import OnLoss, Session
 from farhand.model.worker import WorkerInfo, WorkerView
 
 LABELS_LIMIT = 32
+
+FOREVER = 1e9
+"""Seconds; a longer timeout is none, so that its milliseconds fit a frame."""
+
+_SUCCEEDED = int(Kind.SUCCEEDED)
 
 _checked = lru_cache(maxsize=4096)(check_name)
 
@@ -82,6 +87,8 @@ class Hub:
         self._links = 0
         self._armed: tuple[float, asyncio.TimerHandle] | None = None
         self._quiet: asyncio.Event | None = None
+        self.on_room: Callable[[], None] | None = None
+        """Called when slots have become free."""
         self._log = structlog.get_logger("farhand.hub")
         self._perform: dict[type, Callable[[Any], None]] = {
             do.Assign: self._do_assign,
@@ -102,40 +109,44 @@ class Hub:
         args: Payload,
         *,
         timeout: float | None,
-        group: str = "default",
+        group: str = "",
         priority: int = 0,
         labels: Mapping[str, str] = NO_LABELS,
         session: str = "",
         window: int = 0,
         events: bool = False,
+        durable: tuple[str, int] | None = None,
     ) -> str:
-        """Take on a job; its id. `timeout` in seconds; `window` and `events` as in `Job`.
+        """Take on a job; its id. `timeout` in seconds; `window` and `events` as in `Job`; of `window`,
+        4 MiB count. `durable` is the id and attempt of the durable job that this is a try of.
 
         Raises:
             FarhandError: it is refused, as the class says; the sink gets nothing.
         """
         now = self.now()
+        id = self._new_id() if durable is None else f"{durable[0]}{ATTEMPT_MARK}{durable[1]}"
         job = Job(
-            self._new_id(),
+            id,
             _checked("handler", handler),
             args,
-            _checked("group", group or "default"),
-            None if timeout is None else now + timeout,
+            _checked("group", group) if group else "default",
+            None if timeout is None or timeout > FOREVER else now + timeout,
             priority,
             _check_labels(labels) if labels else NO_LABELS,
             session,
-            window,
+            window if window <= WINDOW_LIMIT else WINDOW_LIMIT,
             events,
             now,
+            1 if durable is None else durable[1],
         )
-        self._sinks[job.id] = (sink, tag)
+        self._sinks[id] = (sink, tag)
         try:
             effects = self._machine.handle(on.Submitted(job), now)
         except BaseException:
-            del self._sinks[job.id]
+            del self._sinks[id]
             raise
         self._do(effects)
-        return job.id
+        return id
 
     def cancel(self, job: str) -> None:
         """Ask for a job's end; the receipt is its last event.
@@ -198,6 +209,8 @@ class Hub:
         self._ports[link] = port
         self.tell(on.WorkerJoined(link, info))
         self.settle()
+        if self.on_room is not None:
+            self.on_room()
         self._log.info("worker joined", worker=info.id, group=info.group, slots=info.slots, handlers=len(info.handlers))
         return link
 
@@ -227,6 +240,15 @@ class Hub:
         delay = max(0.0, at - self.now())
         self._armed = (at, asyncio.get_running_loop().call_later(delay, self._tick))
 
+    def check_open(self) -> None:
+        """See that it takes new work.
+
+        Raises:
+            Unavailable: it is stopping.
+        """
+        if self._machine.draining:
+            raise Unavailable("the hub is stopping and takes no new work: retry in a moment, or elsewhere")
+
     # -- what is here ------------------------------------------------------------------------------------------------
 
     def workers(self, group: str = "") -> list[WorkerView]:
@@ -236,6 +258,14 @@ class Hub:
     def groups(self) -> list[GroupView]:
         """The groups that have workers or waiting jobs."""
         return list(self._machine.groups())
+
+    def offers(self) -> list[Offer]:
+        """Free slots that no waiting job wants."""
+        return list(self._machine.offers())
+
+    def knows(self, job: str) -> bool:
+        """Whether this job hasn't ended yet."""
+        return self._machine.knows(job)
 
     @property
     def draining(self) -> bool:
@@ -278,7 +308,7 @@ class Hub:
 
     def _do_deliver(self, effect: do.Deliver) -> None:
         event = effect.event
-        if event.kind >= Kind.SUCCEEDED:
+        if event.kind >= _SUCCEEDED:
             sink, tag = self._sinks.pop(effect.job)
             sink.deliver(tag, event, effect.number)
             if self._quiet is not None and not self._sinks:

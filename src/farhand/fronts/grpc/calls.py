@@ -10,6 +10,7 @@ from typing import TypeVar
 from farhand.core import events as on
 from farhand.errors import TooLarge
 from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.jobs import JobService
 from farhand.hub.service import Hub
 from farhand.model.event import Event, Kind
 from farhand.model.job import NO_LABELS
@@ -17,6 +18,7 @@ from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW, MESSAGE_LIMIT, P
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies, nouns
 from farhand.wire.farhand._pb import client_pb2, common_pb2
+from farhand.wire.farhand.jobs import event_message
 
 ANSWER_LIMIT = MESSAGE_LIMIT - 64 * 1024
 
@@ -102,10 +104,11 @@ def _raise_unless_success(event: Event) -> None:
 
 
 class CallService:
-    """`ClientService`, all but Channel."""
+    """`ClientService`, all but Channel and durable jobs."""
 
-    def __init__(self, hub: Hub, version: str) -> None:
+    def __init__(self, hub: Hub, jobs: JobService, version: str) -> None:
         self._hub = hub
+        self._jobs = jobs
         self._version = version
 
     async def run(self, request: client_pb2.RunRequest, context: Context) -> client_pb2.RunResponse:
@@ -137,7 +140,7 @@ class CallService:
             while True:
                 event, number = await job.sink.next()
                 _raise_unless_success(event)
-                yield _message(job.id, event, number)
+                yield event_message(job.id, event, number)
                 if event.kind.final:
                     return
                 if event.kind is Kind.CHUNK:
@@ -147,6 +150,8 @@ class CallService:
 
     async def cancel(self, request: client_pb2.CancelRequest, context: Context) -> client_pb2.CancelResponse:
         """Cancel: wait for the receipt."""
+        if not self._hub.knows(request.job_id) and self._jobs.keeps:
+            return await self._jobs.cancel(request)
         sink = _Collector()
         self._hub.watch_end(request.job_id, sink)
         self._hub.cancel(request.job_id)
@@ -231,15 +236,3 @@ def _bounded(answer: Listing) -> Listing:
     if answer.ByteSize() > ANSWER_LIMIT:
         raise TooLarge("the listing is larger than a message: ask for one group", limit=ANSWER_LIMIT)
     return answer
-
-
-def _message(job: str, event: Event, number: int) -> client_pb2.JobEvent:
-    """An event in rows, for callers that don't read columns."""
-    message = client_pb2.JobEvent(job_id=job, kind=int(event.kind), number=number)  # type: ignore[arg-type]
-    if event.progress is not None:
-        message.progress.MergeFromString(bodies.progress_bytes(event.progress))
-    elif event.kind is Kind.CHUNK or event.kind is Kind.SUCCEEDED:
-        message.payload.CopyFrom(bodies.payload_message(event.payload))
-    message.text = event.text if event.kind is Kind.CONSOLE else ""
-    message.worker_id = event.worker
-    return message

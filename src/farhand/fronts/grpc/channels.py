@@ -26,6 +26,9 @@ CHATTER_LIMIT = 4 * 1024 * 1024
 """Progress and console events are dropped for a client that lets this many bytes wait."""
 
 
+_PROGRESS, _CONSOLE, _SUCCEEDED = Kind.PROGRESS, Kind.CONSOLE, Kind.SUCCEEDED
+
+
 class ChannelDoor:
     """One client's channel: the sink of all its calls, tagged by their numbers."""
 
@@ -40,13 +43,17 @@ class ChannelDoor:
     def deliver(self, tag: int, event: Event, number: int) -> None:
         """Queue an event of the call numbered `tag`."""
         kind = event.kind
-        if kind == Kind.PROGRESS or kind == Kind.CONSOLE:
+        if kind is _SUCCEEDED:
+            payload = event.payload
+            self._buffer.event(tag, kind, payload.data, payload.media, number)
+            self._jobs.pop(tag, None)
+        elif kind is _PROGRESS or kind is _CONSOLE:
             if self._buffer.waiting < CHATTER_LIMIT:
                 self._buffer.mergeable(tag, event)
         else:
             body, media = bodies.body_of(event)
             self._buffer.event(tag, kind, body, media, number)
-            if kind >= Kind.SUCCEEDED:
+            if kind > _SUCCEEDED:
                 self._jobs.pop(tag, None)
         self.conversation.wake()
 
@@ -63,7 +70,7 @@ class ChannelDoor:
                 self._hub.abandon(job)
             self._hub.settle()
 
-    def _on_frame(self, data: bytes) -> Says:
+    def _on_frame(self, data: bytes) -> int:
         frame = incoming.parse(client_pb2.ClientFrame, data)
         says = incoming.client_says(frame)
         if says & Says.HELLO:
@@ -76,6 +83,7 @@ class ChannelDoor:
             self._on_calls(frame.calls)
             self._on_requests(frame)
             self._hub.settle()
+            self.conversation.load = len(self._jobs)
         return says
 
     def _on_calls(self, message: client_pb2.Calls) -> None:

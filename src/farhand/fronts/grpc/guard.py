@@ -24,8 +24,10 @@ Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 DOMAIN = "farhand"
-DETAILS_LIMIT = 6 * 1024
-"""Details ride in HTTP/2 trailers, which peers bound to 8 or 16 KiB by default; longer ones are shortened."""
+MESSAGE_LIMIT = 1024
+DETAILS_LIMIT = 3584
+"""Both ride in HTTP/2 trailers, the details in base64 and the message twice, which together peers bound to 8 KiB by
+default (gRPC refuses larger ones now and then, and from 16 KiB always); longer ones are shortened."""
 
 _log = structlog.get_logger("farhand.grpc")
 
@@ -41,7 +43,7 @@ def status_of(error: FarhandError) -> Status:
         domain=DOMAIN,
         metadata={"details": details.decode(), "retryable": "true" if error.retryable else "false"},
     )
-    status = Status(code=code, message=error.message[:1024], details=[_packed(info)])
+    status = Status(code=code, message=_brief(error.message), details=[_packed(info)])
     if isinstance(error, Overloaded):
         retry = RetryInfo()
         retry.retry_delay.FromMilliseconds(int(error.retry_after * 1000))
@@ -49,13 +51,28 @@ def status_of(error: FarhandError) -> Status:
     return status
 
 
+def _brief(text: str) -> str:
+    """`text`, cut to what takes 1 KiB in a header, where each byte of what isn't plain ASCII takes three."""
+    size = 0
+    for at, char in enumerate(text):
+        size += 1 if " " <= char <= "~" else 3 * len(char.encode(errors="replace"))
+        if size > MESSAGE_LIMIT:
+            return f"{text[:at]}…"
+    return text
+
+
 def _shorten(details: dict[str, Any]) -> dict[str, Any]:
     """The details with long texts cut to their ends, where a traceback says most."""
-    short = {
-        key: f"… {value[-2000:]}" if isinstance(value, str) and len(value) > 2000 else value
-        for key, value in details.items()
-    }
-    return short if len(msgspec.json.encode(short, enc_hook=str)) <= DETAILS_LIMIT else {"omitted": "too large"}
+    for most in (1500, 300):
+        short = {key: _tail(value, most) if isinstance(value, str) else value for key, value in details.items()}
+        if len(msgspec.json.encode(short, enc_hook=str)) <= DETAILS_LIMIT:
+            return short
+    return {"omitted": "too large"}
+
+
+def _tail(text: str, most: int) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= most else f"… {data[-most:].decode(errors='ignore')}"
 
 
 def _packed(message: Any) -> AnyMessage:

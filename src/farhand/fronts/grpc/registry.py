@@ -58,13 +58,16 @@ class Registry:
     async def chore(self) -> None:
         """Run until cancelled."""
         while True:
+            before = self._hub.now()
             await asyncio.sleep(CHORE_EVERY)
             now = self._hub.now()
             for conversation in [*self._workers, *self._clients]:
                 link = conversation.link
-                if link.is_open and link.heartbeat_due(now) < CHORE_EVERY:
+                if link.is_open and link.heartbeat_due(now) < CHORE_EVERY / 2:
                     conversation.buffer.heartbeat()
                     conversation.wake()
+            if now - before > 2 * CHORE_EVERY:
+                continue  # this process stood still, and what the clients said waits unread
             for conversation in list(self._clients):
                 if conversation.link.is_silent(now):
                     conversation.cut(Unavailable(f"silent for {conversation.link.silent_for(now):.0f} s"))

@@ -17,10 +17,12 @@ from farhand.errors import PermissionDenied, Unavailable
 from farhand.fronts.grpc.calls import CallService
 from farhand.fronts.grpc.channels import ChannelService
 from farhand.fronts.grpc.guard import guarded, guarded_stream
+from farhand.fronts.grpc.jobs import JobService
 from farhand.fronts.grpc.registry import Registry
 from farhand.fronts.grpc.workers import WorkerService
+from farhand.hub.durable import Durables
 from farhand.hub.service import Hub
-from farhand.model.limits import MESSAGE_LIMIT
+from farhand.model.limits import MESSAGE_LIMIT, READ_AHEAD
 from farhand.wire.farhand._pb import client_pb2
 
 WORKER_SERVICE = "farhand.v1.WorkerService"
@@ -29,9 +31,12 @@ CLIENT_SERVICE = "farhand.v1.ClientService"
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
-    ("grpc.max_concurrent_streams", 100),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", READ_AHEAD),
+    ("grpc.max_concurrent_streams", 250),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # without it a dead peer is noticed after 70 s, whatever keepalive says
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -66,8 +71,9 @@ def check_loopback(address: str) -> tuple[str, int]:
 class Server:
     """A hub's native door. `address` is set once it has started."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, durables: Durables | None = None) -> None:
         self._hub = hub
+        self._durables = durables
         self._version = package_version("farhand")
         self._registry = Registry(hub)
         self._health = health.aio.HealthServicer()
@@ -123,7 +129,8 @@ class Server:
         )
 
     def _client_methods(self) -> grpc.GenericRpcHandler:
-        calls = CallService(self._hub, self._version)
+        jobs = JobService(self._durables)
+        calls = CallService(self._hub, jobs, self._version)
         channels = ChannelService(self._hub, self._registry, self._version)
         methods = {
             "Run": _unary(guarded(calls.run), client_pb2.RunRequest),
@@ -137,6 +144,13 @@ class Server:
             "ListWorkers": _unary(guarded(calls.list_workers), client_pb2.ListWorkersRequest),
             "ListHandlers": _unary(guarded(calls.list_handlers), client_pb2.ListHandlersRequest),
             "GetHub": _unary(guarded(calls.get_hub), client_pb2.GetHubRequest),
+            "Submit": _unary(guarded(jobs.submit), client_pb2.SubmitRequest),
+            "GetJob": _unary(guarded(jobs.get), client_pb2.GetJobRequest),
+            "ListJobs": _unary(guarded(jobs.find), client_pb2.ListJobsRequest),
+            "Attach": grpc.unary_stream_rpc_method_handler(
+                guarded_stream(jobs.attach), client_pb2.AttachRequest.FromString, client_pb2.LogEntry.SerializeToString
+            ),
+            "RetryJob": _unary(guarded(jobs.retry), client_pb2.RetryJobRequest),
         }
         return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
 

@@ -19,7 +19,8 @@ from farhand.wire.farhand import bodies, incoming, nouns
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.outgoing import ToWorker
 
-_SUCCEEDED, _STARTED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.STARTED), int(Kind.CHUNK)
+_SUCCEEDED = Kind.SUCCEEDED
+_END, _STARTED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.STARTED), int(Kind.CHUNK)
 
 
 class WorkerDoor:
@@ -38,6 +39,7 @@ class WorkerDoor:
         """Queue an assignment; the time left is worked out now, at the hub's end of the link."""
         left = 0 if job.deadline is None else max(1, int((job.deadline - self._hub.now()) * 1000))
         self._buffer.assign(job, left, session_data, moved)
+        self.conversation.load += 1
         self.conversation.wake()
 
     def cancel(self, job: str, reason: str) -> None:
@@ -75,7 +77,7 @@ class WorkerDoor:
             if self._number is not None:
                 self._hub.leave(self._number, clean=clean)
 
-    def _on_frame(self, data: bytes) -> Says:
+    def _on_frame(self, data: bytes) -> int:
         frame = incoming.parse(worker_pb2.WorkerFrame, data)
         says = incoming.worker_says(frame)
         if says & Says.HELLO:
@@ -92,7 +94,7 @@ class WorkerDoor:
             if says & Says.WORK:
                 for job in frame.rejected:
                     self._hub.tell(on.JobRejected(number, job))
-                self._on_events(number, frame)
+                self.conversation.load -= len(frame.rejected) + self._on_events(number, frame)
             self._hub.settle()
         return says
 
@@ -105,13 +107,15 @@ class WorkerDoor:
         self._number = self._hub.join(info, self)
         self.conversation.wake()
 
-    def _on_events(self, link: int, frame: worker_pb2.WorkerFrame) -> None:
-        tell = self._hub.tell
+    def _on_events(self, link: int, frame: worker_pb2.WorkerFrame) -> int:
+        """Tell the hub each event; how many jobs ended."""
+        tell, ends = self._hub.tell, 0
         for job, kind, body, media, number in incoming.job_events(frame):
             if len(body) > PAYLOAD_LIMIT:
                 raise ProtocolViolation(f"an event of {len(body):,} bytes is over the limit of {PAYLOAD_LIMIT:,}")
-            if kind == _SUCCEEDED:
-                tell(on.JobEnded(link, job, Event(Kind.SUCCEEDED, Payload(body, media)), number))
+            if kind == _END:
+                tell(on.JobEnded(link, job, Event(_SUCCEEDED, Payload(body, media)), number))
+                ends += 1
             elif kind == _STARTED:
                 tell(on.JobStarted(link, job))
             elif kind == _CHUNK:
@@ -120,10 +124,12 @@ class WorkerDoor:
                 event = bodies.event_of(kind, body, media)
                 if event.kind.final:
                     tell(on.JobEnded(link, job, event, number))
+                    ends += 1
                 elif event.kind is Kind.QUEUED:
                     raise ProtocolViolation("a worker can't queue jobs")
                 else:
                     tell(on.JobReported(link, job, event))
+        return ends
 
 
 class WorkerService:

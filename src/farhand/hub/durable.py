@@ -1,0 +1,431 @@
+"""Durable jobs: kept in a store, run as calls of the hub's own, and followed from any offset.
+
+An attempt of a durable job is a call whose caller is this room: it claims the job, gives it to the hub, and records
+what comes. Whoever watches reads the store, never the call, so that what is seen is what is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
+
+import structlog
+
+from farhand.core import events as on
+from farhand.core.lifecycle import Move, after, sources
+from farhand.core.retrying import Verdict, judge
+from farhand.errors import FarhandError, InvalidArguments, JobNotFound
+from farhand.hub.service import Hub
+from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.event import Event, Fault, Kind
+from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
+from farhand.model.state import LEASED, State
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, Store
+
+LEASE = 30.0
+"""Seconds a lease lasts; renewed every RENEW_EVERY."""
+RENEW_EVERY = 5.0
+LOOK_EVERY = 1.0
+"""Seconds between looks at what is overdue, and at what other hubs on the same store have done."""
+CLAIMS = 256
+PAGE = 256
+CHATTER = 1_000
+"""Progress and console events of one attempt that may wait for the store; more are dropped."""
+
+
+class Attempt:
+    """One try of a durable job on this hub, and the sink of its call."""
+
+    __slots__ = ("call", "kept", "over", "owner", "recording", "said")
+
+    def __init__(self, owner: Durables, kept: KeptJob) -> None:
+        self.owner = owner
+        self.kept = kept
+        self.call = ""
+        self.said: list[Said] = []
+        self.recording = False
+        self.over = False
+
+    @property
+    def lease(self) -> Lease:
+        """Its right to write."""
+        return Lease(self.kept.job.id, self.kept.epoch)
+
+    def deliver(self, tag: int, event: Event, number: int) -> None:
+        """Take an event of the call; it is recorded soon."""
+        if event.kind is Kind.QUEUED or self.over:
+            return
+        if event.kind in (Kind.PROGRESS, Kind.CONSOLE) and len(self.said) > CHATTER:
+            return
+        self.said.append(Said(event, number))
+        if not self.recording:
+            self.recording = True
+            self.owner.track(self.owner.record(self))
+
+
+class _Watch:
+    """Those who follow one job; `changed` is set, and another takes its place, whenever something was kept of it."""
+
+    __slots__ = ("changed", "followers")
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.followers = 0
+
+
+class Durables:
+    """The durable jobs of a hub. All calls belong to the hub's event loop."""
+
+    def __init__(self, hub: Hub, store: Store) -> None:
+        self._hub = hub
+        self._store = store
+        self._attempts: dict[str, Attempt] = {}
+        self._watches: dict[str, _Watch] = {}
+        self._work = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._log = structlog.get_logger("farhand.durable")
+
+    # -- its life ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to claim, renew and look after."""
+        self._hub.on_room = self._work.set
+        self._work.set()
+        chores = (self._claiming(), self._renewing(), self._looking())
+        self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
+
+    async def stop(self) -> None:
+        """Record what has come, and let go. Attempts that still run keep their leases, which then run out."""
+        self._hub.on_room = None
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._store.close()
+
+    def track(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that nobody waits for but `stop`."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- for callers -------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The store's clock."""
+        return self._store.now()
+
+    async def submit(self, job: DurableJob) -> Added:
+        """Keep a job; it is committed when this returns.
+
+        Raises:
+            Unavailable: the hub is stopping.
+            JobNotFound: a job it is to come after isn't there.
+        """
+        self._hub.check_open()
+        added = await self._store.add(job, self._store.now())
+        if added.how == "new":
+            self._work.set()
+        return added
+
+    async def get(self, id: str) -> KeptJob:
+        """The job as it is now.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        kept = await self._store.get(id)
+        if kept is None:
+            raise JobNotFound(f"there is no durable job {id[:80]!r}")
+        return kept
+
+    async def find(self, wanted: Filter) -> list[KeptJob]:
+        """The jobs that fit, newest first."""
+        return await self._store.find(wanted)
+
+    async def cancel(self, id: str) -> KeptJob:
+        """Ask for a job's end and wait for it; the job as it ended, which may be otherwise than by the cancel.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        kept = await self.get(id)
+        fault = Fault("CANCELLED", f"{kept.job.handler!r} was cancelled before it began")
+        never = Said(Event(Kind.CANCELLED, fault=fault, outcome="not_started"))
+        early = frozenset({State.WAITING, State.QUEUED})
+        if await self._change(Change(id=id, sources=early, to=State.CANCELLED, said=(never,))) is None:
+            await self._change(Change(id=id, sources=sources(Move.CANCEL), to=State.CANCELLING))
+            attempt = self._attempts.get(id)
+            if attempt is not None and self._hub.knows(attempt.call):
+                self._hub.cancel(attempt.call)
+                self._hub.settle()
+        async with contextlib.aclosing(self.attach(id, kept.offset)) as log:
+            async for _ in log:
+                pass
+        return await self.get(id)
+
+    async def retry(self, id: str, new_id: str) -> Added:
+        """Start an ended job anew, as a job of its own that says which it starts anew.
+
+        Raises:
+            JobNotFound: there is none.
+            InvalidArguments: it has not ended.
+        """
+        kept = await self.get(id)
+        if kept.ended is None:
+            raise InvalidArguments(f"job {id} is {kept.state}: only what has ended can be started anew")
+        now, old = self._store.now(), kept.job
+        return await self.submit(
+            DurableJob(
+                id=new_id,
+                handler=old.handler,
+                group=old.group,
+                args=old.args,
+                labels=old.labels,
+                priority=old.priority,
+                created=now,
+                run_at=now,
+                begin_by=now + (old.begin_by - old.created),
+                end_by=now + (old.end_by - old.created),
+                run_timeout=old.run_timeout,
+                retries=old.retries,
+                retry_of=id,
+            )
+        )
+
+    async def attach(self, id: str, offset: int) -> AsyncGenerator[Entry, None]:
+        """The job's log from `offset` on: what is there, then what comes, up to its end.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        kept = await self.get(id)
+        watch = self._watches.setdefault(id, _Watch())
+        watch.followers += 1
+        try:
+            while True:
+                changed = watch.changed
+                entries = await self._store.read(id, offset, PAGE)
+                for entry in entries:
+                    yield entry
+                    offset = entry.offset + 1
+                    if entry.event.kind.final:
+                        return
+                if entries:
+                    continue
+                if kept.ended is not None and offset >= kept.offset:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await changed.wait()
+                kept = await self.get(id)
+        finally:
+            watch.followers -= 1
+            if not watch.followers:
+                self._watches.pop(id, None)
+
+    # -- what attempts say -------------------------------------------------------------------------------------------
+
+    async def record(self, attempt: Attempt) -> None:
+        """Write what an attempt has said, in as few writes as it comes, until nothing more waits."""
+        try:
+            while attempt.said and not attempt.over:
+                said, attempt.said = tuple(attempt.said), []
+                if said[-1].event.kind.final:
+                    attempt.over = True
+                    await self._finish(attempt, said)
+                elif not await self._go_on(attempt, said):
+                    self._lose(attempt)
+        except Exception:
+            self._log.exception("a job's events can't be kept", job=attempt.kept.job.id)
+            self._lose(attempt)
+        finally:
+            attempt.recording = False
+
+    async def _go_on(self, attempt: Attempt, said: tuple[Said, ...]) -> bool:
+        """Keep events before the end; whether the attempt still has its lease."""
+        id, epoch = attempt.lease.id, attempt.lease.epoch
+        started = said[0].event.kind is Kind.STARTED
+        change = Change(id=id, sources=frozenset({State.ASSIGNED}), to=State.RUNNING, epoch=epoch, said=said)
+        kept = started and await self._change(change) is not None
+        if not kept and await self._store.append(attempt.lease, said, self._store.now()) is None:
+            return False
+        self._notify(id)
+        read = sum(len(one.event.payload.data) + CHUNK_OVERHEAD for one in said if one.event.kind is Kind.CHUNK)
+        if read and self._hub.knows(attempt.call):
+            self._hub.tell(on.Granted(attempt.call, read))
+        return True
+
+    async def _finish(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
+        kept, now = attempt.kept, self._store.now()
+        verdict = judge(kept.job.retries, kept.attempt, said[-1].event, now, random.random())
+        await self._settle(kept, verdict, said)
+        if self._attempts.get(kept.job.id) is attempt:
+            del self._attempts[kept.job.id]
+        self._work.set()
+
+    async def _settle(self, kept: KeptJob, verdict: Verdict, said: tuple[Said, ...]) -> None:
+        """Make the move that an attempt's end leads to; one that was being cancelled has then been cancelled."""
+        before, end = said[:-1], said[-1]
+        to = after(State.RUNNING, verdict.move)
+        if verdict.event is not None:
+            last = Said(verdict.event, end.number)
+        else:
+            assert end.event.fault is not None
+            text = f"attempt {kept.attempt} failed and is tried again: {end.event.fault.message}\n"
+            last = Said(Event(Kind.CONSOLE, text=text))
+        change = Change(
+            id=kept.job.id,
+            sources=sources(verdict.move),
+            to=to,
+            epoch=kept.epoch,
+            said=(*before, last),
+            run_at=verdict.run_at,
+        )
+        if await self._change(change) is None and verdict.move is Move.RETRY:
+            fault = Fault("CANCELLED", f"{kept.job.handler!r} was cancelled, and its attempt was lost meanwhile")
+            stopped = Said(Event(Kind.CANCELLED, fault=fault, outcome="unconfirmed"))
+            only = frozenset({State.CANCELLING})
+            await self._change(
+                Change(id=kept.job.id, sources=only, to=State.CANCELLED, epoch=kept.epoch, said=(*before, stopped))
+            )
+
+    def _lose(self, attempt: Attempt) -> None:
+        """The lease is another's, or can't be written for: stop the handler, and record nothing more."""
+        attempt.over = True
+        self._attempts.pop(attempt.kept.job.id, None)
+        self._hub.abandon(attempt.call)
+        self._hub.settle()
+
+    async def _change(self, change: Change) -> KeptJob | None:
+        kept = await self._store.change(change, self._store.now())
+        if kept is not None:
+            self._notify(change.id)
+        return kept
+
+    def _notify(self, id: str) -> None:
+        watch = self._watches.get(id)
+        if watch is not None:
+            watch.changed.set()
+            watch.changed = asyncio.Event()
+
+    # -- chores ------------------------------------------------------------------------------------------------------
+
+    async def _claiming(self) -> None:
+        """Give due jobs to free slots, whenever there may be both."""
+        if not self._store.shared:
+            with self._excused("leases of a hub that is gone can't be looked up"):
+                await self._recover()
+        while True:
+            self._work.clear()
+            try:
+                claimed = 0 if self._hub.draining else await self._claim()
+            except FarhandError as error:
+                self._log.warning("jobs can't be claimed; trying again", why=error.message)
+                claimed = 0
+            if not claimed:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._work.wait()
+
+    async def _recover(self) -> None:
+        """Try again what a hub before this one had claimed: nobody else holds a lease of this store."""
+        leased = Filter(states=LEASED, limit=CLAIMS)
+        while lost := await self._store.find(leased):
+            for kept in lost:
+                await self._lapse(kept, "the hub that had it was lost")
+
+    async def _claim(self) -> int:
+        count = 0
+        for offer in self._hub.offers():
+            now = self._store.now()
+            wanted = Claim(
+                group=offer.group,
+                handlers=offer.handlers,
+                labels=offer.labels,
+                worker=self._hub.id,
+                count=min(offer.free, CLAIMS),
+                lease_until=now + LEASE,
+            )
+            for kept in await self._store.claim(wanted, now):
+                self._begin(kept)
+                count += 1
+        self._hub.settle()
+        return count
+
+    def _begin(self, kept: KeptJob) -> None:
+        job = kept.job
+        self._attempts[job.id] = attempt = Attempt(self, kept)
+        left = [time for time in (job.run_timeout, job.end_by - self._store.now()) if time is not None]
+        try:
+            attempt.call = self._hub.submit(
+                attempt,
+                0,
+                job.handler,
+                job.args,
+                timeout=max(0.001, min(left)),
+                group=job.group,
+                priority=job.priority,
+                labels=job.labels,
+                window=CREDIT_WINDOW,
+                events=True,
+                durable=(job.id, kept.attempt),
+            )
+        except FarhandError as error:
+            fault = Fault(error.code, error.message, error.retryable, error.details)
+            attempt.deliver(0, Event(Kind.FAILED, fault=fault), 0)
+
+    async def _renewing(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            attempts = [attempt for attempt in self._attempts.values() if not attempt.over]
+            if not attempts:
+                continue
+            leases = [attempt.lease for attempt in attempts]
+            with self._excused("leases can't be renewed; trying again"):
+                held = await self._store.renew(leases, self._store.now() + LEASE)
+                for attempt, is_held in zip(attempts, held, strict=True):
+                    if not (is_held or attempt.over):
+                        self._lose(attempt)
+
+    async def _looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            with self._excused("overdue jobs can't be looked up; trying again"):
+                now = self._store.now()
+                for kept in await self._store.overdue(now, CLAIMS):
+                    await self._overdue(kept, now)
+
+    @contextlib.contextmanager
+    def _excused(self, what: str) -> Any:
+        """A store that is away for a while ends no chore."""
+        try:
+            yield
+        except FarhandError as error:
+            self._log.warning(what, why=error.message)
+
+    async def _overdue(self, kept: KeptJob, now: float) -> None:
+        job = kept.job
+        if job.end_by <= now or (job.begin_by <= now and kept.state not in LEASED):
+            began = kept.attempt > 0
+            text = f"{job.handler!r} did not {'end' if began else 'begin'} within {now - job.created:.1f} s"
+            fault = Fault("DEADLINE_EXCEEDED", text, False, {"dispatched": began})
+            end = Said(Event(Kind.EXPIRED, fault=fault))
+            await self._change(Change(id=job.id, sources=sources(Move.EXPIRE), to=State.EXPIRED, said=(end,)))
+            attempt = self._attempts.get(job.id)
+            if attempt is not None:
+                self._lose(attempt)
+        elif kept.state in LEASED and job.id not in self._attempts:
+            await self._lapse(kept, "its lease ran out, so its worker or hub was lost")
+
+    async def _lapse(self, kept: KeptJob, why: str) -> None:
+        """An attempt is over without a word."""
+        lost = Event(Kind.FAILED, fault=Fault("OUTCOME_UNKNOWN", why))
+        verdict = judge(kept.job.retries, kept.attempt, lost, self._store.now(), random.random())
+        await self._settle(kept, verdict, (Said(lost),))
+        self._work.set()

@@ -1,0 +1,110 @@
+"""An app whose handlers wait for a file to appear, each in another way. It is served by real worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import farhand
+
+app = farhand.App()
+
+
+def begin(path: str) -> None:
+    """Leave a mark beside the file that the handler has begun."""
+    Path(path + ".begun").touch()
+
+
+def there(path: str) -> bool:
+    """Whether the file is there."""
+    return Path(path).exists()
+
+
+@app.handler
+def wait(path: str) -> str:
+    """In a thread, where it disturbs nobody."""
+    begin(path)
+    while not there(path):
+        time.sleep(0.01)
+    return "waited"
+
+
+@app.handler
+async def wait_async(path: str) -> str:
+    """On the handlers' loop, as it should be."""
+    begin(path)
+    while not there(path):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return "waited"
+
+
+@app.handler
+async def hold(path: str) -> str:
+    """On the handlers' loop, which it holds."""
+    begin(path)
+    while not there(path):
+        time.sleep(0.01)  # noqa: ASYNC251
+    return "waited"
+
+
+@app.handler(isolate="none")
+def hold_plainly(path: str) -> str:
+    """A plain function there."""
+    begin(path)
+    while not there(path):
+        time.sleep(0.01)
+    return "waited"
+
+
+@app.handler
+def hog(path: str) -> str:
+    """In a thread that gives the GIL away only when it is taken from it."""
+    begin(path)
+    while not there(path):
+        for _ in range(1_000_000):
+            pass
+    return "waited"
+
+
+@app.handler
+def grip(letters: int) -> str:
+    """In one call of C code that never gives the GIL away: each letter doubles its time."""
+    re.match("(a+)+$", "a" * letters + "b")
+    return "waited"
+
+
+@app.handler
+async def square(number: int) -> int:
+    """A short one."""
+    return number * number
+
+
+@app.handler
+async def kill_me() -> None:
+    """The end of its worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.handler
+def pid() -> int:
+    """Whose process this is."""
+    return os.getpid()
+
+
+@app.handler
+def remember(ctx: farhand.Context, word: str) -> list[str]:
+    """Add a word to the session's."""
+    assert ctx.session is not None
+    words: list[str] = ctx.session.setdefault("words", [])
+    words.append(word)
+    return words
+
+
+@app.restore
+def restore(session: dict[str, list[str]]) -> None:
+    """Tell that the session moved here."""
+    session["words"] = ["moved"]
