@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +90,39 @@ def test_a_type_that_no_wire_carries_is_refused_by_name() -> None:
 
     with pytest.raises(TypeError, match=r"'bad': \*many"):
         App().handler(bad)
+
+
+def test_the_schema_holds_each_default_that_json_can_hold() -> None:
+    def shapes(a: int = 1, b: list[int] = [2], c: bytes = b"hi", d: Any = object(), e: str | None = None) -> None: ...  # noqa: B006, B008
+
+    (schema,) = msgspec.json.decode(Signature("shapes", shapes, Context).parameters_schema())["$defs"].values()
+    found = {name: one.get("default", "none") for name, one in schema["properties"].items()}
+    assert found == {"a": 1, "b": [2], "c": "aGk=", "d": "none", "e": None}
+
+
+class Inner(pydantic.BaseModel):
+    x: int
+
+
+class Outer(pydantic.BaseModel):
+    inner: Inner
+    more: list[Inner] = []
+
+
+def test_models_within_models_are_found_from_the_schemas_root() -> None:
+    def take(outer: Outer) -> list[Outer]:
+        return [outer]
+
+    signature = Signature("take", take, Context)
+    for text in (signature.parameters_schema(), signature.result_schema()):
+        schema = msgspec.json.decode(text)
+        assert schema["$defs"]["Inner"]["properties"] == {"x": {"title": "X", "type": "integer"}}
+        assert b'"$ref":"#/$defs/Inner"' in text
+
+
+def test_a_problem_that_only_the_whole_shows_has_its_path_too() -> None:
+    def take(raw: bytes) -> None: ...
+
+    with pytest.raises(InvalidArguments) as caught:
+        Signature("take", take, Context).bind(to_payload({"raw": "aGk="}), lambda: None)
+    assert caught.value.details["problems"] == [{"path": "raw", "message": "Expected `bytes`, got `str`"}]

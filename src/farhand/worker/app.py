@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, overload
 from farhand.model.handler import HandlerSpec, Isolate
 from farhand.model.names import check_name
 from farhand.worker.context import Context
-from farhand.worker.signature import Signature
+from farhand.worker.signature import Signature, layers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,16 +24,6 @@ class Style(Enum):
     GENERATOR = "generator"
     ASYNC_GENERATOR = "async generator"
 
-    @property
-    def is_async(self) -> bool:
-        """Whether it runs on an event loop."""
-        return self in (Style.ASYNC, Style.ASYNC_GENERATOR)
-
-    @property
-    def streams(self) -> bool:
-        """Whether it yields chunks."""
-        return self in (Style.GENERATOR, Style.ASYNC_GENERATOR)
-
 
 class Handler:
     """A function with its name, its signature and how it is to run."""
@@ -42,15 +32,19 @@ class Handler:
         self.function = function
         self.name = check_name("handler", name)
         self.style = _style(function)
+        self.result_name, self.chunk_name = f"the result of {name!r}", f"a chunk of {name!r}"
+        self.waits = self.style is Style.ASYNC
+        self.is_async = self.style in (Style.ASYNC, Style.ASYNC_GENERATOR)
+        self.streams = self.style in (Style.GENERATOR, Style.ASYNC_GENERATOR)
         if isolate is not None and isolate not in get_args(Isolate):
             raise ValueError(f"handler {name!r}: isolate must be 'thread', 'process' or 'none', not {isolate!r}")
-        if isolate == "thread" and self.style.is_async:
+        if isolate == "thread" and self.is_async:
             raise ValueError(
                 f"handler {name!r} is {self.style.value}: it runs on an event loop, or with isolate='process'"
             )
         if timeout is not None and not timeout > 0:
             raise ValueError(f"handler {name!r}: timeout must be more than 0 seconds, not {timeout!r}")
-        self.isolate: Isolate = isolate or ("none" if self.style.is_async else "thread")
+        self.isolate: Isolate = isolate or ("none" if self.is_async else "thread")
         self.timeout = timeout
         self.signature = Signature(name, function, Context)
 
@@ -62,7 +56,7 @@ class Handler:
             doc=inspect.getdoc(self.function) or "",
             parameters=self.signature.parameters_schema(),
             result=self.signature.result_schema(),
-            streams=self.style.streams,
+            streams=self.streams,
             isolate=self.isolate,
             timeout=self.timeout,
         )
@@ -111,12 +105,16 @@ class App:
                 "process" (a process of its own, which a cancel kills).
 
         Raises:
-            ValueError: another handler has this name, or an option makes no sense.
-            TypeError: a parameter's type can't be sent.
+            ValueError: another handler has this name, it has none, or an option makes no sense.
+            TypeError: it isn't a function, or a parameter's type can't be sent.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            if not callable(function):
+                raise TypeError(f"@app.handler goes on a function, not on {type(function).__name__}")
             own = name or str(getattr(function, "__name__", ""))
+            if not own:
+                raise ValueError(f"a {type(function).__name__} has no name of its own; give the handler a name=…")
             if own in self.handlers:
                 raise ValueError(f"a handler named {own!r} is registered already; give this one a name=…")
             self.handlers[own] = Handler(function, own, timeout, isolate)
@@ -157,13 +155,12 @@ class App:
 
 
 def _style(function: Callable[..., Any]) -> Style:
-    if not callable(function):
-        raise TypeError(f"@app.handler goes on a function, not on {type(function).__name__}")
-    target = inspect.unwrap(function)
-    if not inspect.isroutine(target) and not isinstance(target, type):
-        target = type(target).__call__
-    if inspect.isasyncgenfunction(target):
-        return Style.ASYNC_GENERATOR
-    if inspect.iscoroutinefunction(target):
-        return Style.ASYNC
-    return Style.GENERATOR if inspect.isgeneratorfunction(target) else Style.DEF
+    """The outermost layer that isn't a plain function decides: a plain one gives on what the one below it makes."""
+    for target in layers(function):
+        if inspect.isasyncgenfunction(target):
+            return Style.ASYNC_GENERATOR
+        if inspect.iscoroutinefunction(target):
+            return Style.ASYNC
+        if inspect.isgeneratorfunction(target):
+            return Style.GENERATOR
+    return Style.DEF

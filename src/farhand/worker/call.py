@@ -9,7 +9,7 @@ import traceback
 from types import SimpleNamespace
 from typing import Any
 
-from farhand.errors import FarhandError, InvalidArguments, TooLarge
+from farhand.errors import FarhandError
 from farhand.model.event import Event, Fault, Kind, Outcome, Progress
 from farhand.model.limits import CHUNK_OVERHEAD
 from farhand.model.payload import NOTHING, Media, Payload
@@ -23,7 +23,16 @@ from farhand.worker.outbox import Outbox
 ROOM_PATIENCE = 1.0
 TIMED_OUT = "HANDLER_TIMEOUT"
 
-_SUCCEEDED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.CHUNK)
+_STARTED, _SUCCEEDED, _CHUNK = int(Kind.STARTED), int(Kind.SUCCEEDED), int(Kind.CHUNK)
+_AS_JSON, _AS_MSGPACK = int(Media.JSON), int(Media.MSGPACK)
+
+
+class Refusal(Exception):
+    """An error of farhand's own about a call: its arguments, or what it answers. The handler's are told apart."""
+
+    def __init__(self, error: FarhandError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Call:
@@ -40,6 +49,7 @@ class Call:
         "chunks",
         "credit",
         "deadline",
+        "ended",
         "generation",
         "handler",
         "job",
@@ -64,8 +74,8 @@ class Call:
         self.session = assignment.session
         self.window = assignment.window
         self.credit = assignment.window
-        self.deadline = None if assignment.timeout is None else time.monotonic() + assignment.timeout
-        self.media = Media.JSON if assignment.args.media == Media.JSON else Media.MSGPACK
+        self.deadline = assignment.deadline
+        self.media = _AS_JSON if assignment.args.media == _AS_JSON else _AS_MSGPACK
         self.app_state = app_state
         self.worker_id = worker_id
         self.session_state: dict[str, Any] | None = None
@@ -73,6 +83,7 @@ class Call:
         self.chunks = 0
         self.began = False
         self.said_start = False
+        self.ended = False
         self.reason = ""
         self.stop: Any = None
         self.timer: asyncio.TimerHandle | None = None
@@ -85,8 +96,8 @@ class Call:
     def report(self, progress: Progress) -> None:
         """Say progress."""
         self.check_stop()
-        self._say_start()
-        self._outbox.chatter(self.generation, self.job, Event(Kind.PROGRESS, progress=progress))
+        self.say_taken()
+        self._outbox.chatter(self, Event(Kind.PROGRESS, progress=progress))
 
     def console(self, text: str) -> None:
         """Say printed text. A thread that prints faster than the link sends is held up; a coroutine, which can't be,
@@ -103,8 +114,8 @@ class Call:
         if self._dropped:
             text = f"… [{self._dropped:,} characters not shown]\n{text}"
             self._dropped = 0
-        self._say_start()
-        outbox.chatter(self.generation, self.job, Event(Kind.CONSOLE, text=text))
+        self.say_taken()
+        outbox.chatter(self, Event(Kind.CONSOLE, text=text))
 
     def is_cancelled(self) -> bool:
         """Whether its end was asked for."""
@@ -120,6 +131,17 @@ class Call:
 
     # -- its steps ---------------------------------------------------------------------------------------------------
 
+    def bind(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The handler's positional and keyword arguments.
+
+        Raises:
+            Refusal: they don't fit.
+        """
+        try:
+            return self.handler.signature.bind(self.args, self.context)
+        except FarhandError as error:
+            raise Refusal(error) from None
+
     def check_stop(self) -> None:
         """In a thread, where nothing else can interrupt a handler, raise `Stop` once it is cancelled."""
         if self.reason and self.handler.isolate == "thread":
@@ -128,31 +150,34 @@ class Call:
     def start(self) -> None:
         """It begins. A stream or a long call says so at once; the others with their end, if that follows at once."""
         self.began = True
-        if self.handler.style.streams or self.handler.isolate != "none":
-            self._say_start()
+        if self.handler.streams or self.handler.isolate != "none":
+            self.say_taken()
 
     def say_start(self) -> None:
-        """Say that it has begun, if that is still to be said and it hasn't ended."""
-        if self.began:
-            self._say_start()
+        """Say that it has begun, if it has, and that is still to be said. From any thread."""
+        if self.began and not self.said_start:
+            self._outbox.started(self)
 
-    def _say_start(self) -> None:
+    def say_taken(self) -> None:
+        """Say that it has begun even if its handler hasn't yet: the hub is not to take it back."""
         if not self.said_start:
-            self.said_start = True
-            self._outbox.event(self.generation, self.job, Kind.STARTED)
+            self._outbox.started(self)
 
     def chunk(self, value: Any) -> bool:
         """Say a chunk; whether there is credit for another.
 
         Raises:
-            FarhandError: the value can't be sent.
+            Refusal: the value can't be sent.
         """
         if not self.window:
             return True
-        payload = to_payload(value, self.media, what=f"a chunk of {self.handler.name!r}")
+        try:
+            payload = to_payload(value, self.media, what=self.handler.chunk_name)
+        except FarhandError as error:
+            raise Refusal(error) from None
         self.chunks += 1
         self.credit -= len(payload.data) + CHUNK_OVERHEAD
-        self._outbox.event(self.generation, self.job, _CHUNK, payload.data, payload.media, self.chunks)
+        self._outbox.chunk(self, payload.data, payload.media, self.chunks)
         return self.credit > 0
 
     def wait_for_credit_in_thread(self) -> None:
@@ -193,22 +218,23 @@ class Call:
     def succeed(self, value: Any) -> None:
         """It returned `value`."""
         try:
-            if value is None and self.handler.style.streams:
+            if value is None and self.handler.streams:
                 payload = NOTHING
             else:
-                payload = to_payload(value, self.media, what=f"the result of {self.handler.name!r}")
+                payload = to_payload(value, self.media, what=self.handler.result_name)
         except FarhandError as error:
-            self.fail(error)
+            self.refuse(error)
         else:
             self._end(_SUCCEEDED, payload)
 
     def fail(self, error: BaseException) -> None:
         """It raised `error`."""
-        if isinstance(error, InvalidArguments | TooLarge):
-            fault = bodies.to_fault(error)
-        else:
-            fault = _fault_of(error)
+        fault = bodies.to_fault(error.error) if isinstance(error, Refusal) else _fault_of(error)
         self._end(Kind.FAILED, Payload(bodies.fault_bytes(fault), 0))
+
+    def refuse(self, error: FarhandError) -> None:
+        """farhand itself can't run it, or can't send what it answers."""
+        self.fail(Refusal(error))
 
     def lose(self, text: str) -> None:
         """The process it ran in is gone."""
@@ -226,23 +252,27 @@ class Call:
             fault, kind = Fault("CANCELLED", f"{name!r} was cancelled: {_OUTCOMES[outcome]}"), Kind.CANCELLED
         self._end(kind, Payload(bodies.fault_bytes(fault, outcome), 0))
 
+    async def room(self) -> None:
+        """Until the link has sent most of what waits."""
+        while not (self._outbox.has_room or self.reason):
+            await asyncio.to_thread(self._outbox.wait_for_room, ROOM_PATIENCE)
+
     def relay(self, kind: int, body: bytes, media: int, number: int) -> None:
         """Pass on an event from the process it runs in."""
-        if kind == Kind.STARTED:
-            self._say_start()
+        if kind == _STARTED:
+            self.began = True
+            self.say_taken()
         elif kind >= _SUCCEEDED:
             self.chunks = number
             self._end(kind, Payload(body, media))
         elif kind == Kind.PROGRESS or kind == Kind.CONSOLE:
-            self._outbox.chatter(self.generation, self.job, bodies.event_of(kind, body, media))
+            self._outbox.chatter(self, bodies.event_of(kind, body, media))
         else:
             self.chunks = number
-            self._outbox.event(self.generation, self.job, kind, body, media, number)
+            self._outbox.chunk(self, body, media, number)
 
     def _end(self, kind: int, payload: Payload) -> None:
-        late_start = not self.said_start and self.began
-        self.said_start = True
-        self._outbox.ended(self.generation, self.job, late_start, kind, payload.data, payload.media, self.chunks)
+        self._outbox.end(self, kind, payload.data, payload.media, self.chunks)
 
 
 _OUTCOMES = {

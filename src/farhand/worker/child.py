@@ -6,11 +6,13 @@ It serves jobs that come as frames on FD, one at a time, and ends when its paren
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from farhand.core.link import Says
@@ -22,6 +24,8 @@ from farhand.worker.context import capture_prints
 from farhand.worker.executor import Executor
 from farhand.worker.loading import load_app
 from farhand.worker.outbox import Outbox
+
+LOOK_EVERY = 1.0
 
 
 class _OneThread(Threads):
@@ -38,16 +42,13 @@ class _OneThread(Threads):
 async def serve(fd: int, reference: str, worker_id: str) -> None:
     """Serve until the parent closes its end."""
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=fd))
-    loop = asyncio.get_running_loop()
-
-    def flush() -> None:
-        while (frame := outbox.take()) is not None:
-            writer.write(len(frame[0]).to_bytes(4, "big") + frame[0])
+    loop, needed = asyncio.get_running_loop(), asyncio.Event()
 
     def wake(soon: bool) -> None:
-        loop.call_soon_threadsafe(flush)
+        loop.call_soon_threadsafe(needed.set)
 
     outbox = Outbox(wake)
+    writing = asyncio.ensure_future(_write(outbox, needed, writer))
     try:
         executor = Executor(load_app(reference), outbox, _OneThread(), None, worker_id)
         await executor.start()
@@ -55,8 +56,8 @@ async def serve(fd: int, reference: str, worker_id: str) -> None:
         buffer = FromWorker()
         buffer.goodbye("UNAVAILABLE", f"the process can't start: {type(error).__name__}: {error}")
         frame, _ = buffer.take()
-        writer.write(len(frame).to_bytes(4, "big") + frame)
-        await writer.drain()
+        writing.cancel()
+        await _send(writer, frame)
         return
     capture_prints()
     while True:
@@ -68,9 +69,31 @@ async def serve(fd: int, reference: str, worker_id: str) -> None:
         _perform(executor, incoming.parse(worker_pb2.HubFrame, frame))
 
 
+async def _write(outbox: Outbox, needed: asyncio.Event, writer: asyncio.StreamWriter) -> None:
+    """Send what the job says, no faster than the parent takes it; a thread that prints faster is held up."""
+    while True:
+        await needed.wait()
+        needed.clear()
+        while (taken := outbox.take()) is not None:
+            await _send(writer, taken[0])
+
+
+async def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
+    with contextlib.suppress(ConnectionError):  # the parent is gone: the reader ends this process
+        writer.write(len(frame).to_bytes(4, "big") + frame)
+        await writer.drain()
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent is gone, whatever keeps the event loop from seeing it."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY)
+    os._exit(1)
+
+
 def _perform(executor: Executor, frame: worker_pb2.HubFrame) -> None:
     if incoming.hub_says(frame) & Says.WORK:
-        executor.assign(incoming.assignments(frame.assign), 0)
+        executor.assign(incoming.assignments(frame.assign, time.monotonic()), 0)
         for job, amount in incoming.credits(frame.credit):
             executor.credit(job, amount)
 
@@ -79,6 +102,7 @@ def main() -> None:
     """Run as a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
 
 

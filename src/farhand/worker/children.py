@@ -1,16 +1,18 @@
 """Handlers with ``isolate="process"``: each runs in a child process, which speaks the same frames as a hub's worker.
 
-A child runs one job at a time and is kept for the next. A session has a child of its own, where its state lives.
+A child runs one job at a time and is kept for the next. A session has a child of its own, where its state lives; it
+starts from the session's state in the worker's own process, and each goes its own way from there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from typing import Any
 
 from farhand.core.link import Says
-from farhand.errors import FarhandError
+from farhand.errors import FarhandError, SessionLost
 from farhand.model.job import Job
 from farhand.model.payload import NOTHING
 from farhand.ports.runner import Child, Processes
@@ -32,18 +34,30 @@ class Children:
         self._processes = processes
         self._reference = reference
         self._worker_id = worker_id
-        self._idle: list[Child] = []
+        self._idle: dict[Child, asyncio.Future[None]] = {}
         self._homes: dict[str, Child] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._lost: set[str] = set()
         self._busy: dict[str, Child] = {}
         self._ends: set[asyncio.Future[Any]] = set()
 
     async def run(self, call: Call, session_state: dict[str, Any] | None) -> None:
-        """Run a job to its end. Cancelling this kills its process."""
-        if not call.session:
+        """Run a job to its end. Cancelling this kills its process, and with it the state of its session.
+
+        `session_state` is what the session's process starts from, None where the job has no session, or one that was
+        closed meanwhile.
+
+        Raises:
+            SessionLost: the session's process is gone.
+        """
+        if not call.session or session_state is None:
             await self._run(call, None)
             return
         async with self._turns.setdefault(call.session, asyncio.Lock()):
+            if call.session in self._lost:
+                raise SessionLost(
+                    f"the process of session {call.session} is gone, and its state with it: open a new session"
+                )
             await self._run(call, session_state)
 
     def credit(self, job: str, amount: int) -> None:
@@ -52,51 +66,86 @@ class Children:
         if child is not None:
             buffer = ToWorker()
             buffer.credit(job, amount)
-            task = asyncio.ensure_future(child.send(buffer.take()[0]))
-            self._ends.add(task)
-            task.add_done_callback(self._ends.discard)
+            self._track(child.send(buffer.take()[0]))
 
     def close_session(self, session: str) -> None:
-        """End the session's process."""
+        """End the session's process; one in the middle of a job ends with it."""
         self._turns.pop(session, None)
+        self._lost.discard(session)
         child = self._homes.pop(session, None)
-        if child is not None:
+        if child is not None and child not in self._busy.values():
             self._end(child)
 
     async def close(self) -> None:
         """End every process and wait until they are gone."""
-        for child in [*self._idle, *self._homes.values(), *self._busy.values()]:
+        for watch in self._idle.values():
+            watch.cancel()
+        for child in {*self._idle, *self._homes.values(), *self._busy.values()}:
             self._end(child)
         self._idle.clear()
         self._homes.clear()
         await asyncio.gather(*self._ends, return_exceptions=True)
 
     async def _run(self, call: Call, session_state: dict[str, Any] | None) -> None:
-        child = await self._take(call.session)
+        session = "" if session_state is None else call.session
+        child = await self._take(session)
         self._busy[call.job] = child
         kept = False
         try:
-            await child.send(self._assignment(call, session_state))
+            await child.send(self._assignment(call, None if session in self._homes else session_state))
+            if session:
+                self._homes[session] = child
             kept = await self._relay(call, child)
             if not kept:
                 status = await child.wait()
                 call.lose(f"the process of {call.handler.name!r} {_how_it_ended(status)} in the middle of the job")
         finally:
             del self._busy[call.job]
-            if kept and call.session:
-                self._homes[call.session] = child
-            elif kept and len(self._idle) < KEPT:
-                self._idle.append(child)
-            else:
-                self._homes.pop(call.session, None)
-                self._end(child)
+            self._put_back(child, session, kept)
 
     async def _take(self, session: str) -> Child:
         if session in self._homes:
             return self._homes[session]
         while self._idle and not session:
-            return self._idle.pop()
+            child, watch = self._idle.popitem()
+            if await self._is_awake(child, watch):
+                return child
+            self._end(child)
         return await self._processes.spawn(CHILD_MODULE, [self._reference, self._worker_id])
+
+    def _put_back(self, child: Child, session: str, kept: bool) -> None:
+        """What becomes of a child after its job; a session's stays its home until the session is closed."""
+        if session:
+            if kept and self._homes.get(session) is child:
+                return
+            if self._homes.pop(session, None) is not None:
+                self._lost.add(session)
+        elif kept and len(self._idle) < KEPT:
+            self._idle[child] = self._track(self._watch_idle(child))
+            return
+        self._end(child)
+
+    async def _is_awake(self, child: Child, watch: asyncio.Future[None]) -> bool:
+        """Stop watching an idle child; whether it is there still."""
+        try:
+            watch.cancel()
+            await asyncio.wait({watch})  # nobody else may be reading from it
+        except BaseException:
+            self._end(child)
+            raise
+        return watch.cancelled()
+
+    async def _watch_idle(self, child: Child) -> None:
+        """An idle child that ends is no use for the next job."""
+        await child.receive()
+        if self._idle.pop(child, None) is not None:
+            self._end(child)
+
+    def _track(self, work: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+        task = asyncio.ensure_future(work)
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+        return task
 
     @staticmethod
     def _assignment(call: Call, session_state: dict[str, Any] | None) -> bytes:
@@ -111,6 +160,7 @@ class Children:
     async def _relay(call: Call, child: Child) -> bool:
         """Pass on what the child says until the job's end; False if the child was gone before."""
         while (data := await child.receive()) is not None:
+            await call.room()
             frame = incoming.parse(worker_pb2.WorkerFrame, data)
             if incoming.worker_says(frame) & Says.GOODBYE:
                 raise FarhandError(frame.goodbye.message)
@@ -123,9 +173,7 @@ class Children:
 
     def _end(self, child: Child) -> None:
         child.kill()
-        task = asyncio.ensure_future(child.wait())
-        self._ends.add(task)
-        task.add_done_callback(self._ends.discard)
+        self._track(child.wait())
 
 
 def _how_it_ended(status: int) -> str:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol, TextIO
 
 from farhand.model.event import Progress
+from farhand.model.job import ATTEMPT_MARK
 
 
 class Stop(BaseException):
@@ -73,7 +74,7 @@ class Context:
     @property
     def job_id(self) -> str:
         """The job's id."""
-        return self._port.job
+        return self._port.job.partition(ATTEMPT_MARK)[0]
 
     @property
     def attempt(self) -> int:
@@ -131,6 +132,9 @@ class _Tee(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)  # buffer, reconfigure and whatever else the stream itself has
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

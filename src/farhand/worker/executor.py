@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Coroutine
+from contextvars import copy_context
 from types import SimpleNamespace
 from typing import Any, cast
 
-from farhand.errors import HandlerNotFound
+from farhand.errors import FarhandError, HandlerNotFound, SessionLost
+from farhand.model.limits import START_TIMEOUT
 from farhand.ports.runner import Threads
 from farhand.wire.farhand.incoming import Assignment
-from farhand.wire.values import from_payload
 from farhand.worker.app import App, Handler, Style
-from farhand.worker.call import TIMED_OUT, Call
+from farhand.worker.call import TIMED_OUT, Call, Refusal
 from farhand.worker.children import Children
 from farhand.worker.context import Stop, current
 from farhand.worker.outbox import Outbox
+from farhand.worker.sessions import Sessions
+
+PATIENCE = START_TIMEOUT / 2
+"""Seconds after which a job whose process or session isn't ready yet is said to have begun, or the hub would take it
+back."""
 
 
 class Executor:
@@ -34,9 +41,12 @@ class Executor:
         self._state = SimpleNamespace()
         self._lifespan: Any = None
         self._calls: dict[str, Call] = {}
-        self._sessions: dict[str, dict[str, Any]] = {}
+        self._sessions = Sessions(app.restore_function)
         self._quiet: asyncio.Event | None = None
-        self._fresh: list[Call] = []
+        self._ready: deque[Call] = deque()
+        self._begun: Call | None = None
+        self._turn = 0
+        self._serving = False
         self._loop: asyncio.AbstractEventLoop
 
     @property
@@ -99,7 +109,11 @@ class Executor:
                 continue
             call = Call(assignment, handler, self._outbox, self._state, self._worker_id)
             self._calls[call.job] = call
-            self._begin(call, assignment)
+            try:
+                self._begin(call, assignment)
+            except Exception as error:  # whatever it is, it is this job's alone
+                call.fail(error)
+                self._done(call)
 
     def cancel(self, job: str, reason: str) -> None:
         """End a job; with reason TAKE_BACK only if it has not begun."""
@@ -107,7 +121,7 @@ class Executor:
         if call is None or call.reason:
             return
         if reason == "TAKE_BACK":
-            if not call.began:
+            if not (call.began or call.said_start):
                 call.reason = reason
                 self._outbox.reject(call.generation, job)
                 self._stop(call)
@@ -125,7 +139,7 @@ class Executor:
 
     def close_session(self, session: str) -> None:
         """Forget a session's state."""
-        self._sessions.pop(session, None)
+        self._sessions.close(session)
         if self._children is not None:
             self._children.close_session(session)
 
@@ -135,7 +149,7 @@ class Executor:
             if not call.reason:
                 call.reason = "CANCELLED"
                 self._stop(call)
-        for session in list(self._sessions):
+        for session in self._sessions.close_all():
             self.close_session(session)
 
     # -- beginning ---------------------------------------------------------------------------------------------------
@@ -143,17 +157,19 @@ class Executor:
     def _refuse(self, assignment: Assignment) -> None:
         ghost = Handler(lambda: None, assignment.handler, None, "none")
         call = Call(assignment, ghost, self._outbox, self._state, self._worker_id)
-        call.fail(HandlerNotFound(f"this worker doesn't serve {assignment.handler!r}"))
+        call.refuse(HandlerNotFound(f"this worker doesn't serve {assignment.handler!r}"))
 
     def _begin(self, call: Call, assignment: Assignment) -> None:
         handler = call.handler
         if handler.timeout is not None:
             call.timer = self._loop.call_later(handler.timeout, self._time_out, call)
         if assignment.session:
-            hook = self._open_session(assignment)
-            call.session_state = self._sessions[assignment.session]
-            if hook is not None:
-                call.stop = self._loop.create_task(self._restore_first(call, hook))
+            try:
+                call.session_state, restoring = self._sessions.open(assignment)
+            except FarhandError as error:
+                raise Refusal(error) from None
+            if restoring is not None:
+                call.stop = self._loop.create_task(self._launch_after(call, restoring))
                 return
         self._launch(call)
 
@@ -161,49 +177,78 @@ class Executor:
         handler = call.handler
         if handler.isolate == "process" and self._children is not None:
             call.stop = self._loop.create_task(self._run_in_child(call, self._children))
-        elif handler.style.is_async:
-            if not self._fresh:
-                self._loop.call_soon(self._announce)
-            self._fresh.append(call)
-            call.stop = self._loop.create_task(self._run_async(call))
+        elif handler.is_async:
+            self._ready.append(call)
+            self._go_on()
         elif handler.isolate == "none":
             self._loop.call_soon(self._run_here, call)
         else:
             self._threads.run(lambda: self._run_in_thread(call))
 
-    def _announce(self) -> None:
-        """Say `started` for those that didn't end in their first step. It runs after those steps, which were
-        scheduled before it is scheduled again."""
-        fresh, self._fresh = self._fresh, []
-        self._loop.call_soon(self._announce_late, fresh)
-
-    def _announce_late(self, fresh: list[Call]) -> None:
-        for call in fresh:
-            if not call.said_start:
-                call.say_start()
-
-    def _open_session(self, assignment: Assignment) -> Callable[..., Any] | None:
-        """Make a session's state if it isn't here; the restore hook if that must run first."""
-        if assignment.session in self._sessions:
-            return None
-        data = from_payload(assignment.session_data)
-        self._sessions[assignment.session] = data if isinstance(data, dict) else {}
-        return self._app.restore_function if assignment.moved else None
-
-    async def _restore_first(self, call: Call, hook: Callable[..., Any]) -> None:
+    async def _launch_after(self, call: Call, restoring: asyncio.Task[None]) -> None:
+        patience = self._loop.call_later(PATIENCE, call.say_taken)
         try:
-            made = hook(call.session_state)
-            if inspect.isawaitable(made):
-                await made
+            if call.reason:
+                raise asyncio.CancelledError
+            await asyncio.shield(restoring)
         except asyncio.CancelledError:
-            self._finish_cancelled(call)
+            call.reason = call.reason or "CANCELLED"  # the session was closed while its state was restored
+            call.stopped("not_started")
+            self._done(call)
         except Exception as error:
             call.fail(error)
             self._done(call)
         else:
+            call.stop = None
             self._launch(call)
+        finally:
+            patience.cancel()
 
     # -- running -----------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Run coroutines that are ready, one after the other while each ends without waiting: most do, and a task of
+        its own costs several times as much as a short one. The first that waits keeps this task for itself; the rest
+        go on in the next. So does what follows a handler that left a context variable changed."""
+        self._serving = False
+        self._loop.call_soon(self._turned)  # which comes when this task waits or ends, and before it goes on
+        turn, task = self._turn, asyncio.current_task()
+        self._outbox.cork()
+        current.set(None)
+        clean = copy_context()
+        while self._ready:
+            self._begun = call = self._ready.popleft()
+            call.stop = task
+            await self._run_async(call)
+            if self._turn != turn:
+                return
+            self._begun = None
+            current.set(None)
+            if copy_context() != clean:
+                break
+        self._outbox.uncork()
+
+    def announce(self) -> None:
+        """Say `started` of a call that holds the event loop, and what it holds up. From the link's thread."""
+        call = self._begun
+        if call is not None:
+            call.say_start()
+        self._outbox.uncork()
+
+    def _turned(self) -> None:
+        """The task that served has waited or ended: say `started` for the call it waits in, and serve the rest."""
+        self._turn += 1
+        self._outbox.uncork()
+        call, self._begun = self._begun, None
+        if call is not None:
+            call.say_start()
+        if self._ready:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._serving:
+            self._serving = True
+            self._loop.create_task(self._serve())
 
     async def _run_async(self, call: Call) -> None:
         handler = call.handler
@@ -211,9 +256,9 @@ class Executor:
             if call.reason:
                 raise asyncio.CancelledError
             current.set(call)
-            positional, keyword = handler.signature.bind(call.args, call.context)
+            positional, keyword = call.bind()
             call.start()
-            if handler.style is Style.ASYNC:
+            if handler.waits:
                 call.succeed(await handler.function(*positional, **keyword))
             else:
                 async with contextlib.aclosing(handler.function(*positional, **keyword)) as chunks:
@@ -232,11 +277,13 @@ class Executor:
 
     def _run_here(self, call: Call) -> None:
         """A plain function on the event loop, which it blocks."""
-        token = current.set(call)
+        token, before = current.set(call), self._begun
+        self._begun = call
         try:
             self._run_sync(call)
         finally:
             current.reset(token)
+            self._begun = before
         self._done(call)
 
     def _run_in_thread(self, call: Call) -> None:
@@ -253,7 +300,7 @@ class Executor:
         try:
             if call.reason:
                 raise Stop
-            positional, keyword = handler.signature.bind(call.args, call.context)
+            positional, keyword = call.bind()
             call.start()
             result = handler.function(*positional, **keyword)
             if handler.style is Style.GENERATOR:
@@ -279,15 +326,19 @@ class Executor:
                     call.wait_for_credit_in_thread()
 
     async def _run_in_child(self, call: Call, children: Children) -> None:
+        patience = self._loop.call_later(PATIENCE, call.say_taken)
         try:
             if call.reason:
                 raise asyncio.CancelledError
-            call.start()
-            await children.run(call, self._sessions.get(call.session))
+            await children.run(call, self._sessions.state(call.session))
         except asyncio.CancelledError:
             call.stopped("killed" if call.began else "not_started")
+        except SessionLost as error:
+            call.refuse(error)
         except Exception as error:
             call.fail(error)
+        finally:
+            patience.cancel()
         self._done(call)
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -303,10 +354,6 @@ class Executor:
         if not call.reason:
             call.reason = TIMED_OUT
             self._stop(call)
-
-    def _finish_cancelled(self, call: Call) -> None:
-        call.stopped("not_started")
-        self._done(call)
 
     def _done(self, call: Call) -> None:
         if call.timer is not None:

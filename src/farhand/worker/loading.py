@@ -29,7 +29,8 @@ def load_app(reference: str) -> App:
         AppNotFound: there is no such module, file or App. What the module itself raises passes through.
     """
     where, _, attribute = reference.partition(":")
-    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    as_file = where.endswith(".py") or "/" in where
+    module = _load_file(find_file(where)) if as_file else _load_module(where)
     found = getattr(module, attribute or "app", None)
     if isinstance(found, App):
         return found
@@ -41,6 +42,8 @@ def load_app(reference: str) -> App:
 
 
 def _load_module(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise AppNotFound(f"{name!r} is no module's name; name the app as MODULE:APP or FILE.py")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -49,16 +52,31 @@ def _load_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
-        files = sorted(path.stem for path in Path.cwd().glob("*.py"))
-        near = get_close_matches(name, files, n=1)
+        *parents, last = name.split(".")
+        files = sorted(path.stem for path in Path.cwd().joinpath(*parents).glob("*.py"))
+        near = [".".join([*parents, one]) for one in get_close_matches(last, files, n=1)]
         hint = f"did you mean {near[0]}?" if near else "name it as MODULE:APP, from the folder it is in, or as FILE.py"
         raise AppNotFound(f"there is no module {error.name!r} here; {hint}") from None
 
 
+def find_file(name: str) -> Path:
+    """The Python file of this name.
+
+    Raises:
+        AppNotFound: it isn't there; the message names near matches.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        files = sorted(str(one) for one in path.glob("*.py"))
+        hint = f"; did you mean {files[0]}?" if files else ""
+        raise AppNotFound(f"{path} is a folder, not a Python file{hint}")
+    near = get_close_matches(path.name, [one.name for one in path.parent.glob("*.py")], n=1)
+    raise AppNotFound(f"there is no file {path}" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
+
+
 def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        near = get_close_matches(path.name, [one.name for one in path.parent.glob("*.py")], n=1)
-        raise AppNotFound(f"there is no file {path}" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -68,5 +86,9 @@ def _load_file(path: Path) -> ModuleType:
         raise AppNotFound(f"{path} can't be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Protocol
 
-from farhand.core.link import Says
-from farhand.model.event import Event
+from farhand.model.event import Event, Kind
 from farhand.wire.farhand.outgoing import FromWorker
 
 ROOM_LIMIT = 2 * 1024 * 1024
 """Bytes that may wait before printing handlers are held up."""
 
 
+_STARTED, _CHUNK, _SUCCEEDED = int(Kind.STARTED), int(Kind.CHUNK), int(Kind.SUCCEEDED)
+
+CORKED = 0.001
+"""Seconds for which the events of one turn of the handlers' loop wait for each other."""
+
+
+class Speaker(Protocol):
+    """A job that says something. `generation` is the connection whose hub knows it; `said_start` and `ended` are what
+    it has said, and belong to the outbox's lock."""
+
+    job: str
+    generation: int
+    began: bool
+    said_start: bool
+    ended: bool
+
+
 class Outbox:
-    """A locked frame buffer. Each event names the generation, i.e. the connection, whose hub knows its job."""
+    """A locked frame buffer."""
 
     def __init__(self, wake: Callable[[bool], None]) -> None:
         """`wake(soon)` is called when something waits that didn't: `soon` False means it may wait for company."""
@@ -25,36 +43,73 @@ class Outbox:
         self._room.set()
         self._told = False
         self._told_lazily = False
+        self._corked_until = 0.0
+        self._corker = 0
         self.generation = 0
 
-    def event(self, generation: int, job: str, kind: int, body: bytes = b"", media: int = 0, number: int = 0) -> None:
-        """Add an event that is to go at once."""
+    def started(self, speaker: Speaker) -> None:
+        """Say once that a job has begun, unless it has ended. From any thread."""
         with self._lock:
-            if generation != self.generation:
+            if speaker.said_start or speaker.ended or speaker.generation != self.generation:
                 return
-            self._buffer.event(job, kind, body, media, number)
-            told, self._told = self._told, True
-        if not told:
+            speaker.said_start = True
+            self._buffer.event(speaker.job, _STARTED)
+            due = self._is_due()
+        if due:
             self._wake(True)
 
-    def ended(self, generation: int, job: str, started: bool, kind: int, body: bytes, media: int, number: int) -> None:
-        """Add a job's end and, where it wasn't said before, its start: one lock and one wake-up for a short call."""
+    def chunk(self, speaker: Speaker, body: bytes, media: int, number: int) -> None:
+        """Add a chunk."""
         with self._lock:
-            if generation != self.generation:
+            if speaker.ended or speaker.generation != self.generation:
                 return
-            if started:
-                self._buffer.event(job, 2)
-            self._buffer.event(job, kind, body, media, number)
-            told, self._told = self._told, True
-        if not told:
+            self._buffer.event(speaker.job, _CHUNK, body, media, number)
+            due = self._is_due()
+        if due:
             self._wake(True)
 
-    def chatter(self, generation: int, job: str, event: Event) -> None:
-        """Add progress or console text, which may wait a moment and be merged."""
+    def end(self, speaker: Speaker, kind: int, body: bytes, media: int, number: int) -> None:
+        """Add a job's end; where its start wasn't said, a success says it, and before any other end it goes too."""
         with self._lock:
-            if generation != self.generation:
+            if speaker.ended or speaker.generation != self.generation:
                 return
-            self._buffer.mergeable(job, event)
+            speaker.ended = True
+            if kind != _SUCCEEDED and speaker.began and not speaker.said_start:
+                self._buffer.event(speaker.job, _STARTED)
+            self._buffer.event(speaker.job, kind, body, media, number)
+            due = self._is_due()
+        if due:
+            self._wake(True)
+
+    def _is_due(self) -> bool:
+        """Whether the link is to be woken for what was just added."""
+        if self._corked_until and threading.get_ident() == self._corker and time.monotonic() < self._corked_until:
+            return False
+        told, self._told = self._told, True
+        return not told
+
+    def cork(self) -> None:
+        """Let what is said in this turn of this thread's loop go together, until `uncork`; most of the cost of a short
+        call is else that the link wakes for each."""
+        self._corker = threading.get_ident()
+        self._corked_until = time.monotonic() + CORKED
+
+    def uncork(self) -> None:
+        """Send them."""
+        self._corked_until = 0.0
+        with self._lock:
+            if self._told or not self._buffer:
+                return
+            self._told = True
+        self._wake(True)
+
+    def chatter(self, speaker: Speaker, event: Event) -> None:
+        """Add progress or console text, which may wait a moment and be merged. What comes after the job's end, from a
+        task or thread that it left behind, is nobody's."""
+        with self._lock:
+            if speaker.ended or speaker.generation != self.generation:
+                return
+            self._buffer.mergeable(speaker.job, event)
             told = self._told or self._told_lazily
             self._told_lazily = True
             if self._buffer.waiting > ROOM_LIMIT:
@@ -84,7 +139,7 @@ class Outbox:
         """Block this thread until there is room, or `timeout` seconds; whether there is."""
         return self._room.wait(timeout)
 
-    def take(self) -> tuple[bytes, Says] | None:
+    def take(self) -> tuple[bytes, int] | None:
         """The next frame, None when nothing waits. Called by the link."""
         with self._lock:
             if not self._buffer:

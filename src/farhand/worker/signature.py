@@ -6,6 +6,8 @@ field by field, to name every problem with its path.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import sys
 import typing
@@ -21,6 +23,9 @@ from farhand.wire.values import from_payload
 
 _STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
 _KINDS = inspect.Parameter
+_MOST_LAYERS = 100
+
+_AS_NOTHING, _AS_JSON, _AS_MSGPACK = int(Media.NONE), int(Media.JSON), int(Media.MSGPACK)
 
 
 class Signature:
@@ -38,6 +43,7 @@ class Signature:
         fields: list[tuple[Any, ...]] = []
         self._positional: list[str] = []
         self._keyword: list[str] = []
+        self._defaults: dict[str, Any] = {}
         self._open = False
         for parameter in inspect.signature(function).parameters.values():
             hint = hints.get(parameter.name, Any)
@@ -57,6 +63,7 @@ class Signature:
                 fields.append((parameter.name, hint))
             else:
                 fields.append((parameter.name, hint, msgspec.field(default_factory=_constant(parameter.default))))
+                self._defaults[parameter.name] = parameter.default
         self._hints = {field[0]: field[1] for field in fields}
         self._required = [field[0] for field in fields if len(field) == 2]
         self._struct = msgspec.defstruct(
@@ -91,11 +98,11 @@ class Signature:
 
     def _decode(self, args: Payload) -> Any:
         try:
-            if args.media == Media.MSGPACK:
+            if args.media == _AS_MSGPACK:
                 return self._msgpack.decode(args.data)
-            if args.media == Media.JSON:
+            if args.media == _AS_JSON:
                 return self._json.decode(args.data)
-            if args.media == Media.NONE:
+            if args.media == _AS_NOTHING:
                 return self._msgpack.decode(b"\x80")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise self._problems(args, str(error)) from None
@@ -112,7 +119,7 @@ class Signature:
             given = None
         problems: list[dict[str, str]] = []
         if isinstance(given, dict):
-            strict = args.media != Media.JSON
+            strict = args.media != _AS_JSON
             for field, hint in self._hints.items():
                 if field in given:
                     message = _mismatch(given[field], hint, strict)
@@ -133,8 +140,14 @@ class Signature:
         return {"path": key, "message": f"is not an argument; {hint}"}
 
     def parameters_schema(self) -> bytes:
-        """JSON Schema of the arguments object, as JSON text."""
-        return _schema(self._struct)
+        """JSON Schema of the arguments object, as JSON text; with each default that JSON can hold."""
+        schema = msgspec.json.decode(_schema(self._struct))
+        name = schema.get("$ref", "").rpartition("/")[2]
+        properties = schema.get("$defs", {}).get(name, {}).get("properties", {})
+        for field, default in self._defaults.items():
+            with contextlib.suppress(TypeError, ValueError, RecursionError):
+                properties[field]["default"] = msgspec.json.decode(msgspec.json.encode(default))
+        return msgspec.json.encode(schema)
 
     def result_schema(self) -> bytes:
         """JSON Schema of the result, or of one chunk of a stream, as JSON text; ``{}`` where it isn't known."""
@@ -151,10 +164,19 @@ def _constant(value: Any) -> Callable[[], Any]:
     return lambda: value
 
 
+def layers(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """A function and what it wraps, from the outside in: decorators, partials, objects that can be called."""
+    found: list[Callable[..., Any]] = []
+    target: Any = function
+    while target is not None and len(found) < _MOST_LAYERS:
+        is_object = not inspect.isroutine(target) and not isinstance(target, type | functools.partial)
+        found.append(type(target).__call__ if is_object else target)
+        target = target.func if isinstance(target, functools.partial) else getattr(target, "__wrapped__", None)
+    return found
+
+
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    target = inspect.unwrap(function)
-    if not inspect.isroutine(target):
-        target = type(target).__call__
+    target = layers(function)[-1]
     try:
         return typing.get_type_hints(target, include_extras=True)
     except NameError as error:
@@ -197,16 +219,23 @@ def _mismatch(value: Any, hint: Any, strict: bool) -> str:
 def _located(field: str, message: str) -> dict[str, str]:
     """msgspec's ``text - at `$.a[0]``` as path and message."""
     text, _, where = message.partition(" - at `$")
-    return {"path": (field + where.rstrip("`")) or "$", "message": text}
+    return {"path": (field + where.rstrip("`")).lstrip(".") or "$", "message": text}
 
 
 def _schema(hint: Any) -> bytes:
+    nested: dict[str, Any] = {}
+
     def foreign(kind: type) -> dict[str, Any]:
-        if _is_pydantic(kind):
-            return cast("dict[str, Any]", cast("Any", kind).model_json_schema())
-        return {}
+        if not _is_pydantic(kind):
+            return {}
+        schema = cast("dict[str, Any]", cast("Any", kind).model_json_schema())
+        nested.update(schema.pop("$defs", {}))  # its references start from the root too
+        return schema
 
     try:
-        return msgspec.json.encode(msgspec.json.schema(hint, schema_hook=foreign))
+        schema = msgspec.json.schema(hint, schema_hook=foreign)
     except (TypeError, RuntimeError):
         return b"{}"
+    if nested:
+        schema["$defs"] = nested | schema.get("$defs", {})
+    return msgspec.json.encode(schema)

@@ -8,6 +8,8 @@ import os
 import secrets
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
@@ -25,6 +27,9 @@ from farhand.worker.children import Children
 from farhand.worker.context import capture_prints, release_prints
 from farhand.worker.executor import Executor
 from farhand.worker.links.farhand import HubLink
+
+STUCK = 2.0
+"""Seconds beyond its grace after which a process ends whatever its handlers do."""
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +57,11 @@ class Worker:
         options: WorkerOptions,
         threads: Threads,
         processes: Processes,
+        link_loop: Callable[[], asyncio.AbstractEventLoop],
         on_ready: Callable[[str], None] | None = None,
     ) -> None:
-        """`on_ready` is called with the worker's id each time the hub has let it in, in the link's thread.
+        """`link_loop` makes the event loop of the link's thread. `on_ready` is called in that thread, with the worker's
+        id, each time the hub has let it in.
 
         Raises:
             InvalidArguments: the app has no handler, or an option makes no sense.
@@ -74,7 +81,7 @@ class Worker:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        self._link = HubLink(info, options.hub, self)
+        self._link = HubLink(info, options.hub, self, link_loop)
         children = Children(processes, options.reference, self.id)
         self._executor = Executor(app, self._link.outbox, threads, children, self.id)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,20 +121,22 @@ class Worker:
                 self._hurry.set()
             self._stop.set()
 
-    def run_forever(self, grace: float = 30.0) -> int:
+    async def run_with_signals(self, grace: float = 30.0) -> int:
         """Serve as a process's main thing: SIGTERM and SIGINT drain, a second one stops at once. The exit status."""
-        return asyncio.run(self._run_with_signals(grace))
-
-    async def _run_with_signals(self, grace: float) -> int:
         loop = asyncio.get_running_loop()
         caught: list[int] = []
 
-        def on_signal(number: int) -> None:
+        def on_signal(number: int, frame: object) -> None:
+            # Not by way of the loop: a handler that holds it must not hold up the process's end.
             caught.append(number)
-            self.stop()
+            loop.call_soon_threadsafe(self.stop)
+            patience, status = (STUCK, 128 + number) if len(caught) > 1 else (grace + STUCK, 0)
+            last_resort = threading.Timer(min(patience, threading.TIMEOUT_MAX), os._exit, (status,))
+            last_resort.daemon = True
+            last_resort.start()
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, on_signal, number)
+            signal.signal(number, on_signal)
         await self.run(grace)
         return 128 + caught[-1] if len(caught) > 1 else 0
 
@@ -151,12 +160,16 @@ class Worker:
 
     def on_work(self, frame: worker_pb2.HubFrame) -> None:
         """Hand a frame's work to the handlers' loop, in one piece."""
-        assignments = incoming.assignments(frame.assign)
+        assignments = incoming.assignments(frame.assign, time.monotonic())
         credit = incoming.credits(frame.credit)
         cancels = incoming.cancels(frame.cancel)
         self._call_soon(
             self._perform, self._link.outbox.generation, assignments, credit, cancels, list(frame.close_session)
         )
+
+    def announce(self) -> None:
+        """Say what a handler that holds the event loop keeps from being said; called every second."""
+        self._executor.announce()
 
     def on_ready(self) -> None:
         """The hub let it in."""

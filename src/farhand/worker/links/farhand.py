@@ -10,6 +10,7 @@ import contextlib
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
@@ -38,6 +39,7 @@ class Serves(Protocol):
     @property
     def running(self) -> int: ...
     def on_work(self, frame: worker_pb2.HubFrame) -> None: ...
+    def announce(self) -> None: ...
     def on_ready(self) -> None: ...
     def on_lost(self) -> None: ...
     def on_refused(self, error: FarhandError) -> None: ...
@@ -46,12 +48,15 @@ class Serves(Protocol):
 class HubLink:
     """The worker's end of the conversation."""
 
-    def __init__(self, info: WorkerInfo, address: str, worker: Serves) -> None:
+    def __init__(
+        self, info: WorkerInfo, address: str, worker: Serves, new_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
         self.outbox = Outbox(self._wake)
         self._info = info
         self._address = address
         self._worker = worker
-        self._loop = asyncio.new_event_loop()
+        self._new_loop = new_loop
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._serve, name="farhand-link", daemon=True)
         self._waiter: asyncio.Future[None] | None = None
         self._lazy: asyncio.TimerHandle | None = None
@@ -62,6 +67,7 @@ class HubLink:
 
     def start(self) -> None:
         """Begin dialling, in a thread of its own."""
+        self._loop = self._new_loop()
         self._thread.start()
 
     def say_draining(self) -> None:
@@ -73,18 +79,18 @@ class HubLink:
         """Say goodbye and end the thread; waits up to `timeout` seconds. From another thread."""
         self._stopping = True
         if self._thread.is_alive():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._leave)
+            self._call_soon(self._leave)
             self._thread.join(timeout)
             if self._thread.is_alive():
-                with contextlib.suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(self._cancel)
+                self._call_soon(self._cancel)
                 self._thread.join(timeout)
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        runner = asyncio.Runner(loop_factory=lambda: self._loop)
+        loop = self._loop
+        assert loop is not None
+        runner = asyncio.Runner(loop_factory=lambda: loop)
         with runner, contextlib.suppress(asyncio.CancelledError):
             runner.run(self._run())
 
@@ -110,9 +116,11 @@ class HubLink:
                 self._worker.on_refused(error)
                 return
             except (Unavailable, grpc.aio.AioRpcError, TimeoutError) as error:
-                if not said:
+                if not (said or self._stopping):
                     self._log.warning("the hub is not there; trying again", hub=self._address, why=_why(error))
                     said = True
+            except Exception:
+                self._log.exception("the link failed; trying again", hub=self._address)
             finally:
                 self._link = None
                 self.outbox.renew()
@@ -181,19 +189,25 @@ class HubLink:
 
     async def _chore(self, link: Link) -> None:
         while True:
+            before = time.monotonic()
             await asyncio.sleep(CHORE_EVERY)
             now = time.monotonic()
+            self._worker.announce()
             if link.is_open and link.heartbeat_due(now) < CHORE_EVERY:
-                running = self._worker.running
-                self.outbox.say(lambda buffer, running=running: buffer.heartbeat(running))  # type: ignore[misc]
-            if link.is_silent(now):
+                self.outbox.say(lambda buffer: buffer.heartbeat(self._worker.running))
+            awake = now - before < 2 * CHORE_EVERY  # else this process stood still, and what the hub said waits unread
+            if awake and link.is_silent(now):
                 raise Unavailable(f"the hub has been silent for {link.silent_for(now):.0f} s")
 
     # -- waking the writer -------------------------------------------------------------------------------------------
 
     def _wake(self, soon: bool) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._write_now if soon else self._write_later)
+        self._call_soon(self._write_now if soon else self._write_later)
+
+    def _call_soon(self, function: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: the worker has stopped
+                self._loop.call_soon_threadsafe(function)
 
     def _write_now(self) -> None:
         if self._lazy is not None:
@@ -205,7 +219,7 @@ class HubLink:
 
     def _write_later(self) -> None:
         if self._lazy is None:
-            self._lazy = self._loop.call_later(CHATTER_DELAY, self._write_now)
+            self._lazy = asyncio.get_running_loop().call_later(CHATTER_DELAY, self._write_now)
 
 
 def _farewell(code: str, message: str) -> FarhandError:
