@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from farhand.client import AsyncClient, Client
     from farhand.errors import (
+        AttemptsExhausted,
         Cancelled,
         DeadlineExceeded,
         FarhandError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         NeverDispatched,
         OutcomeUnknown,
         Overloaded,
+        ParentFailed,
         PermissionDenied,
         SessionLost,
         TooLarge,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "AsyncClient",
+    "AttemptsExhausted",
     "Cancelled",
     "Client",
     "Context",
@@ -50,6 +53,7 @@ __all__ = [
     "NeverDispatched",
     "OutcomeUnknown",
     "Overloaded",
+    "ParentFailed",
     "PermissionDenied",
     "SessionLost",
     "TooLarge",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "farhand")
@@ -16,31 +20,65 @@ TIMEOUT = 30.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's variables, without settings of farhand but `more`."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("FARHAND_")} | more
+    """This process's variables, without settings of farhand but `more`, and with a store that leaves no file."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("FARHAND_")}
+    return {**inherited, "FARHAND_STORE": "memory:", **more}
 
 
-def farhand(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+def farhand(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, with stdout and stderr as pipes."""
     return subprocess.run(
-        (*COMMAND, *arguments), cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=TIMEOUT
+        (*COMMAND, *arguments),
+        cwd=cwd,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
     )
 
 
+def at_terminal(columns: int, *arguments: str, **variables: str) -> tuple[int, list[str]]:
+    """Run the command with stdout as a terminal of so many columns: its status, and the lines without colour."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    plain = environment(TERM="xterm", **variables)
+    plain.pop("COLUMNS", None)
+    with subprocess.Popen((*COMMAND, *arguments), cwd=ROOT, env=plain, stdin=theirs, stdout=theirs) as process:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while data := os.read(ours, 65536):
+                text += data
+        os.close(ours)
+        return process.wait(TIMEOUT), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).splitlines()
+
+
 @contextlib.contextmanager
-def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    *arguments: str, cwd: Path = ROOT, stderr: int | IO[str] = subprocess.DEVNULL, **variables: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A command that serves: its process, and the last word of its ready line. Ended at the end."""
+    with started(*arguments, cwd=cwd, stderr=stderr, **variables) as process:
+        yield process, ready(process)
+
+
+@contextlib.contextmanager
+def started(
+    *arguments: str, cwd: Path = ROOT, stderr: int | IO[str] = subprocess.DEVNULL, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs until the block ends."""
     process = subprocess.Popen(
         (*COMMAND, *arguments),
-        cwd=ROOT,
-        env=environment(),
+        cwd=cwd,
+        env=environment(**variables),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
     with process:
         try:
-            yield process, ready(process)
+            yield process
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -59,6 +97,15 @@ def ready(process: subprocess.Popen[str], word: str = "ready") -> str:
     raise AssertionError(f"it ended with status {process.wait()} before it was ready")
 
 
+def line_with(stream: IO[str] | None, *words: str) -> str:
+    """Read up to the line that holds all these words."""
+    assert stream is not None
+    for line in stream:
+        if all(word in line for word in words):
+            return line
+    raise AssertionError(f"it ended without a line with {words}")
+
+
 @contextlib.contextmanager
 def served(target: str) -> Iterator[str]:
     """A hub and a worker that serves `target`: the hub's address."""
@@ -67,3 +114,22 @@ def served(target: str) -> Iterator[str]:
         serving("worker", target, "--hub", address, "--id", "w1", "--grace", "2"),
     ):
         yield address
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Wait for what nothing signals."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process, which need not be a child of this one, has ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    with contextlib.suppress(OSError):  # one that nobody has waited for yet has ended too
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return False

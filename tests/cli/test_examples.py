@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +18,19 @@ from tests.cli.processes import ROOT, environment, farhand, served
         ("quickstart", "client", "3.0\n3\n2\n1\n500500.0\n"),
         ("session_index", "session_index", "files indexed"),
         ("cancel", "cancel", "receipt: killed"),
+        ("pydantic_model", "pydantic_model", "7.5\n2.0\nrefused: count: "),
+        ("lifespan", "lifespan", "[1, 1]\n2\n"),
+        (
+            "quickstart",
+            "async_client",
+            "3.0\n[0.0, 2.0, 4.0]\n2 to go\n2\n1 to go\n1\n[1.0, 2.0, 3.0]\ndid you mean ['add']",
+        ),
     ],
 )
 def test_a_script_beside_its_app(app: str, script: str, said: str) -> None:
     with served(f"examples/{app}.py") as address:
         done = subprocess.run(
-            (sys.executable, f"examples/{script}.py", address),
+            (sys.executable, "-W", "error", f"examples/{script}.py", address),
             cwd=ROOT,
             env=environment(),
             capture_output=True,
@@ -37,3 +46,8 @@ def test_analyse_streams_a_line_a_file() -> None:
         done = farhand("stream", "analyse", "root=examples", "--hub", address)
     assert done.returncode == 0, done.stderr
     assert '"file":"examples/analyse.py"' in done.stdout
+
+
+def test_every_example_is_run_here() -> None:
+    named = set(re.findall(r"\w+", Path(__file__).read_text()))
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} - named == set()

@@ -5,51 +5,102 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from farhand import config
 from farhand.cli import output
+from farhand.cli.output import Usage
 from farhand.errors import FarhandError
+from farhand.model.limits import RUN_TIMEOUT, STREAM_TIMEOUT
 
-app = typer.Typer(name="farhand", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+UsageError: type[Any] = typer.BadParameter.__bases__[0]
+"""What the flags' parser raises; it has no public name."""
+
+app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
+
+
+def _set(variable: str) -> Any:
+    def remember(value: Any) -> Any:
+        if value:
+            os.environ[variable] = str(value)  # so that worker processes below this one see it too
+        return value
+
+    return remember
+
 
 Hub = Annotated[str | None, typer.Option("--hub", metavar="HOST:PORT", help="The hub to dial.")]
-Group = Annotated[str | None, typer.Option("--group", help="The group of workers.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds until the job is given up.")]
+Listen = Annotated[
+    str | None, typer.Option("--grpc", metavar="HOST:PORT", help="Listen here; loopback only; port 0 is a free one.")
+]
+Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
+OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
+Grace = Annotated[
+    float | None, typer.Option("--grace", help="Seconds that running work may take to finish at SIGTERM.")
+]
+Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds until the call is given up.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label; may be repeated.")]
 Pairs = Annotated[list[str] | None, typer.Argument(metavar="[key=value | key:=json]...", help="Arguments by name.")]
 JsonArgs = Annotated[str | None, typer.Option("--json", metavar="'{…}'|@FILE|-", help="All arguments as one object.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as where stdout isn't a terminal.")]
+LogLevel = Annotated[
+    str | None, typer.Option("--log-level", metavar="|".join(config.LEVELS), help="The least that is logged.")
+]
+LogFormat = Annotated[
+    str | None, typer.Option("--log-format", metavar="|".join(config.FORMATS), help="The form of the log on stderr.")
+]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help=f"Settings file in place of {config.FILE}.",
+        callback=_set(config.FILE_VARIABLE),
+        is_eager=True,
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
-def options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show farhand's own traceback of an error.", callback=_set("FARHAND_DEBUG"))
+    ] = False,
+    config_file: ConfigFile = None,
+) -> None:
     """Run your Python where the data, the GPU or the database is, and bring the answer back live."""
     if version:
         from importlib.metadata import version as installed
 
         print(installed("farhand"))
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        context.get_help()
+        raise typer.Exit(2)
 
 
 @app.command()
 def hub(
-    grpc: Annotated[
-        str | None, typer.Option("--grpc", metavar="HOST:PORT", help="Listen here; port 0: a free one.")
+    grpc: Listen = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="Keep durable jobs here: sqlite:///FILE, or memory: to forget."),
     ] = None,
-    grace: Annotated[
-        float | None, typer.Option(help="Seconds that running work may take to finish at SIGTERM.")
-    ] = None,
+    grace: Grace = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    config_file: ConfigFile = None,
 ) -> None:
     """Start a hub. SIGTERM drains it; a second one stops it at once."""
     from farhand.cli import serving
 
-    output.log_to_stderr()
+    _log(log_level, log_format)
     address = config.resolve(config.GRPC, grpc).value
-    raise typer.Exit(asyncio.run(serving.run_hub(address, config.resolve(config.GRACE, grace).value)))
+    url = config.resolve(config.STORE, store).value
+    raise typer.Exit(serving.run_hub(address, config.resolve(config.GRACE, grace).value, url))
 
 
 @app.command()
@@ -57,23 +108,26 @@ def worker(
     target: Annotated[str, typer.Argument(metavar="MODULE:APP|FILE.py", help="The app to serve.")],
     hub: Hub = None,
     group: Group = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Jobs taken at once.")] = None,
-    processes: Annotated[int | None, typer.Option(min=1, help="Worker processes to start and keep running.")] = None,
-    label: Labels = None,
-    id: Annotated[str, typer.Option("--id", help="A unique name; made up by default.")] = "",
-    grace: Annotated[
-        float | None, typer.Option(help="Seconds that running work may take to finish at SIGTERM.")
+    slots: Annotated[int | None, typer.Option("--slots", help="Jobs taken at once.")] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="Worker processes to start and keep running.")
     ] = None,
+    label: Labels = None,
+    id: Annotated[
+        str, typer.Option("--id", help="A unique name, made up by default; of several processes each gets a number.")
+    ] = "",
+    grace: Grace = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    config_file: ConfigFile = None,
 ) -> None:
     """Serve an app's handlers to a hub. SIGTERM drains; a second one stops at once."""
     from farhand.cli import serving
     from farhand.worker.worker import WorkerOptions
 
-    output.log_to_stderr()
+    log = _log(log_level, log_format)
     count = config.resolve(config.PROCESSES, processes).value
     grace_seconds = config.resolve(config.GRACE, grace).value
-    if count > 1:
-        raise typer.Exit(serving.supervise(count, sys.argv[1:], grace_seconds))
     wanted = WorkerOptions(
         hub=config.resolve(config.HUB, hub).value,
         group=config.resolve(config.GROUP, group).value,
@@ -82,19 +136,36 @@ def worker(
         id=id,
         reference=target,
     )
-    raise typer.Exit(serving.run_worker(target, wanted, grace_seconds))
+    if count == 1:
+        raise typer.Exit(serving.run_worker(target, wanted, grace_seconds))
+    from farhand.cli.supervisor import Pool, supervise
+
+    commands = [
+        _worker_command(wanted, f"{id}-{number}" if id else "", grace_seconds, log) for number in range(1, count + 1)
+    ]
+    raise typer.Exit(supervise(Pool(commands=commands, grace=grace_seconds)))
 
 
 @app.command()
 def dev(
-    file: Annotated[Path, typer.Argument(metavar="FILE.py", exists=True, dir_okay=False, help="The app's file.")],
-    grpc: Annotated[str | None, typer.Option("--grpc", metavar="HOST:PORT", help="Listen here.")] = None,
+    file: Annotated[str, typer.Argument(metavar="FILE.py", help="The app's file; FILE.py:NAME for one of several.")],
+    grpc: Listen = None,
+    group: Group = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    config_file: ConfigFile = None,
 ) -> None:
-    """Hub and worker in one command; the worker restarts when a Python file beside the app changes."""
-    from farhand.cli import serving
+    """Hub and worker in one command; the worker starts again when a file that it has imported changes."""
+    from farhand.cli.dev import Options, run_dev
 
-    output.log_to_stderr()
-    raise typer.Exit(asyncio.run(serving.run_dev(file, config.resolve(config.GRPC, grpc).value)))
+    log = _log(log_level, log_format)
+    wanted = Options(
+        target=file,
+        address=config.resolve(config.GRPC, grpc).value,
+        group=config.resolve(config.GROUP, group).value,
+        flags=log,
+    )
+    raise typer.Exit(asyncio.run(run_dev(wanted)))
 
 
 @app.command()
@@ -104,13 +175,13 @@ def run(
     json: JsonArgs = None,
     hub: Hub = None,
     group: Group = None,
-    timeout: Timeout = 30.0,
+    timeout: Timeout = None,
     label: Labels = None,
 ) -> None:
     """Run a handler and print its result as JSON. `a=1` follows the handler's schema, `a:=1` is JSON."""
     from farhand.cli import asking
 
-    asking.run(_ask(handler, pairs, json, hub, group, timeout, label))
+    asking.run(_ask(handler, pairs, json, hub, group, timeout, label, RUN_TIMEOUT))
 
 
 @app.command()
@@ -120,13 +191,13 @@ def stream(
     json: JsonArgs = None,
     hub: Hub = None,
     group: Group = None,
-    timeout: Timeout = 300.0,
+    timeout: Timeout = None,
     label: Labels = None,
 ) -> None:
     """Run a handler and print each chunk as a line of JSON; progress and printed text go to stderr."""
     from farhand.cli import asking
 
-    asking.stream(_ask(handler, pairs, json, hub, group, timeout, label))
+    asking.stream(_ask(handler, pairs, json, hub, group, timeout, label, STREAM_TIMEOUT))
 
 
 @app.command()
@@ -138,28 +209,130 @@ def cancel(job: str, hub: Hub = None) -> None:
 
 
 @app.command()
-def workers(
-    hub: Hub = None, group: Annotated[str, typer.Option(help="Only this group.")] = "", json: AsJson = False
+def submit(
+    handler: str,
+    pairs: Pairs = None,
+    json: JsonArgs = None,
+    hub: Hub = None,
+    group: Group = None,
+    label: Labels = None,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one attempt may take.")] = None,
+    retries: Annotated[int, typer.Option("--retries", help="How often it is tried again after it failed.")] = 0,
+    priority: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
+    delay: Annotated[float, typer.Option("--delay", help="Seconds until it may begin.")] = 0.0,
+    key: Annotated[str, typer.Option("--key", metavar="KEY", help="The same key gives the same job for a day.")] = "",
+    cache: Annotated[bool, typer.Option("--cache", help="Let a job that does or did the same work stand for it.")] = (
+        False
+    ),
+    after: Annotated[list[str] | None, typer.Option("--after", metavar="JOB", help="Begin after this job.")] = None,
 ) -> None:
-    """List the connected workers."""
-    from farhand.cli import asking
+    """Submit a durable job and print its id; it survives the hub, the worker and this command."""
+    from farhand.cli import jobs as verbs
+    from farhand.cli.arguments import given
 
-    asking.workers(config.resolve(config.HUB, hub).value, group, json)
+    order = verbs.Order(
+        handler=handler,
+        given=given(pairs or [], json),
+        hub=config.resolve(config.HUB, hub).value,
+        options={
+            "group": config.resolve(config.GROUP, group).value,
+            "labels": output.labels(label),
+            "timeout": timeout,
+            "retries": retries,
+            "priority": priority,
+            "delay": delay,
+            "idempotency_key": key,
+            "cache": cache,
+            "after": after or [],
+        },
+    )
+    verbs.submit(order)
+
+
+@app.command()
+def watch(
+    job: str,
+    from_offset: Annotated[int, typer.Option("--from", metavar="N", help="The first entry wanted, from 0.")] = 0,
+    hub: Hub = None,
+) -> None:
+    """Print a durable job's log as lines of JSON, what is there and what comes, up to its end."""
+    from farhand.cli import jobs as verbs
+
+    verbs.watch(job, from_offset, config.resolve(config.HUB, hub).value)
+
+
+@app.command()
+def result(
+    job: str,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds to wait; the job runs on.")] = None,
+    hub: Hub = None,
+) -> None:
+    """Wait for a durable job's end and print its result as JSON."""
+    from farhand.cli import jobs as verbs
+
+    verbs.result(job, timeout, config.resolve(config.HUB, hub).value)
+
+
+@app.command()
+def retry(job: str, hub: Hub = None) -> None:
+    """Start an ended durable job anew and print the new one's id."""
+    from farhand.cli import jobs as verbs
+
+    verbs.retry(job, config.resolve(config.HUB, hub).value)
+
+
+@app.command()
+def jobs(
+    hub: Hub = None,
+    status: Annotated[list[str] | None, typer.Option("--status", help="Only in this state; may be repeated.")] = None,
+    handler: Annotated[str, typer.Option("--handler", metavar="NAME", help="Only of this handler.")] = "",
+    group: OnlyGroup = "",
+    label: Labels = None,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=1000)] = 50,
+    dead: Annotated[bool, typer.Option("--dead", help="Only those that failed.")] = False,
+    json: AsJson = False,
+) -> None:
+    """List durable jobs, newest first."""
+    from farhand.cli import jobs as verbs
+
+    wanted: Any = {
+        "status": ["failed"] if dead else status or [],
+        "handler": handler,
+        "group": group,
+        "labels": output.labels(label),
+        "limit": limit,
+    }
+    verbs.jobs(config.resolve(config.HUB, hub).value, wanted, json or not output.for_a_person())
+
+
+@app.command()
+def workers(hub: Hub = None, group: OnlyGroup = "", json: AsJson = False) -> None:
+    """List the connected workers."""
+    from farhand.cli import listing
+
+    listing.workers(config.resolve(config.HUB, hub).value, group, json or not output.for_a_person())
 
 
 @app.command()
 def handlers(
-    hub: Hub = None, group: Annotated[str, typer.Option(help="Only this group.")] = "", json: AsJson = False
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Show all of this one.")] = "",
+    hub: Hub = None,
+    group: OnlyGroup = "",
+    json: AsJson = False,
 ) -> None:
-    """List the handlers that can be called, with their arguments."""
-    from farhand.cli import asking
+    """List the handlers that can be called, or show one with its arguments, result and a command that calls it."""
+    from farhand.cli import listing
 
-    asking.handlers(config.resolve(config.HUB, hub).value, group, json)
+    address, as_json = config.resolve(config.HUB, hub).value, json or not output.for_a_person()
+    if name:
+        listing.handler(address, group, name, as_json)
+    else:
+        listing.handlers(address, group, as_json)
 
 
 @app.command()
-def doctor(hub: Hub = None, json: AsJson = False) -> None:
-    """Say what is installed and set, whether the hub answers, and what its groups lack."""
+def doctor(hub: Hub = None, json: AsJson = False, config_file: ConfigFile = None) -> None:
+    """Say what is installed and set, whether a hub answers or could start, and what its groups lack."""
     from farhand.cli.doctor import examine
 
     raise typer.Exit(examine(hub, json))
@@ -181,28 +354,54 @@ def _ask(
     group: str | None,
     timeout: float | None,
     label: list[str] | None,
+    default_timeout: float,
 ) -> Any:
+    from farhand.cli.arguments import given
     from farhand.cli.asking import Ask
 
     return Ask(
         handler=handler,
-        pairs=pairs or [],
-        json=json,
+        given=given(pairs or [], json),
         hub=config.resolve(config.HUB, hub).value,
         group=config.resolve(config.GROUP, group).value,
-        timeout=timeout,
+        timeout=config.resolve(config.TIMEOUT, timeout).value or default_timeout,
         labels=output.labels(label),
     )
 
 
+def _log(level: str | None, form: str | None) -> list[str]:
+    """Begin to log; the flags that make a process below this one log alike."""
+    chosen = config.resolve(config.LOG_LEVEL, level).value, config.resolve(config.LOG_FORMAT, form).value
+    output.log_to_stderr(*chosen)
+    return ["--log-level", chosen[0], "--log-format", chosen[1]]
+
+
+def _worker_command(options: Any, id: str, grace: float, log: list[str]) -> list[str]:
+    """The arguments of one process of a pool; nothing in it depends on settings any more."""
+    labels = [flag for key, value in options.labels.items() for flag in ("--label", f"{key}={value}")]
+    where = ["--hub", options.hub, "--group", options.group, "--slots", str(options.slots)]
+    how = ["--processes", "1", "--grace", f"{grace:g}", *(["--id", id] if id else []), *log]
+    return ["worker", options.reference, *where, *labels, *how]
+
+
 def run_app() -> None:
-    """Run the command; farhand's own errors become one clear block and a status."""
+    """Run the command; what goes wrong becomes one clear line and a status."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        output.show_error(Usage(_said(error)))
+        status = 2
     except FarhandError as error:
         if os.environ.get("FARHAND_DEBUG"):
             raise
         output.show_error(error)
-        sys.exit(2 if isinstance(error, config.BadSetting) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        status = 2 if isinstance(error, Usage | config.BadSetting) or error.code == "APP_NOT_FOUND" else 1
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    sys.exit(status)
+
+
+def _said(error: Any) -> str:
+    """A parser's complaint in one line."""
+    where = error.ctx.command_path if error.ctx else "farhand"
+    return f"{' '.join(error.format_message().split()).rstrip('.')} (`{where} --help` shows how)"

@@ -7,18 +7,20 @@ import contextlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import msgspec
 
 from farhand.client.calls import RunCall
 from farhand.client.connection import Connection
-from farhand.client.rpc import ask
+from farhand.client.jobs import Job, JobFilter, JobInfo, SubmitOptions, job_info, list_request, submit_request
+from farhand.client.pool import Pool
+from farhand.client.rpc import Metadata, ask
 from farhand.client.stream import Receipt, Stream
+from farhand.client.views import GroupInfo, HandlerView, HubInfo
 from farhand.client.window import Window
 from farhand.errors import FarhandError, InvalidArguments, Unavailable
 from farhand.model.event import Progress
-from farhand.model.handler import HandlerSpec
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.worker import WorkerView
@@ -38,39 +40,6 @@ MAP_WINDOW = 512
 Args = Mapping[str, Any] | object | None
 
 
-class HandlerView(msgspec.Struct, frozen=True):
-    """A handler as listed: the group that serves it, how many workers do, and how many of their slots are free."""
-
-    group: str
-    handler: HandlerSpec
-    workers: int
-    slots_free: int
-
-
-class GroupInfo(msgspec.Struct, frozen=True):
-    """A group as listed. `waiting_for` is how long its oldest waiting job has waited, in seconds."""
-
-    name: str
-    workers: int
-    running: int
-    waiting: int
-    waiting_for: float
-
-
-class HubInfo(msgspec.Struct, frozen=True):
-    """A hub as it describes itself; `up_for` in seconds."""
-
-    id: str
-    version: str
-    protocol: int
-    up_for: float
-    draining: bool
-    workers: int
-    running: int
-    waiting: int
-    groups: tuple[GroupInfo, ...]
-
-
 class Calls:
     """What a client and a session have in common: run, stream, map."""
 
@@ -78,6 +47,8 @@ class Calls:
         raise AssertionError("each caller knows its connection")
 
     def _extra(self, group: str, priority: int, labels: Mapping[str, str] | None) -> client_pb2.CallExtra | None:
+        if group == "default" and not priority and not labels:
+            return None
         return call_extra(group, priority, labels, "")
 
     async def run(
@@ -200,7 +171,7 @@ class Session(Calls):
     async def close(self) -> None:
         """Drop its state on the worker."""
         request = client_pb2.CloseSessionRequest(session_id=self.id)
-        await self._client._ask("CloseSession", request, client_pb2.CloseSessionResponse)
+        await self._client.ask("CloseSession", request, client_pb2.CloseSessionResponse)
 
 
 class _Opening:
@@ -215,7 +186,7 @@ class _Opening:
         return self._open().__await__()
 
     async def _open(self) -> Session:
-        answer = await self._client._ask("OpenSession", self._request, client_pb2.OpenSessionResponse)
+        answer = await self._client.ask("OpenSession", self._request, client_pb2.OpenSessionResponse)
         return Session(self._client, answer.session_id)
 
     async def __aenter__(self) -> Session:
@@ -272,13 +243,13 @@ class AsyncClient(Calls):
     async def workers(self, group: str = "") -> list[WorkerView]:
         """The connected workers, of one group or of all."""
         request = client_pb2.ListWorkersRequest(group=group)
-        answer = await self._ask("ListWorkers", request, client_pb2.ListWorkersResponse)
+        answer = await self.ask("ListWorkers", request, client_pb2.ListWorkersResponse)
         return [nouns.worker_view(view) for view in answer.workers]
 
     async def handlers(self, group: str = "") -> list[HandlerView]:
         """The handlers that connected workers serve, with their JSON Schemas."""
         request = client_pb2.ListHandlersRequest(group=group)
-        answer = await self._ask("ListHandlers", request, client_pb2.ListHandlersResponse)
+        answer = await self.ask("ListHandlers", request, client_pb2.ListHandlersResponse)
         return [
             HandlerView(view.group, nouns.handler_spec(view.handler), view.workers, view.slots_free)
             for view in answer.handlers
@@ -286,7 +257,7 @@ class AsyncClient(Calls):
 
     async def hub(self) -> HubInfo:
         """What the hub says of itself."""
-        hub = await self._ask("GetHub", client_pb2.GetHubRequest(), client_pb2.GetHubResponse)
+        hub = await self.ask("GetHub", client_pb2.GetHubRequest(), client_pb2.GetHubResponse)
         groups = tuple(
             GroupInfo(one.group, one.workers, one.running, one.waiting, one.waiting_for) for one in hub.groups
         )
@@ -302,6 +273,38 @@ class AsyncClient(Calls):
             groups,
         )
 
+    async def submit(self, handler: str, args: Args = None, **options: Unpack[SubmitOptions]) -> Job:
+        """Submit a durable job. It is committed when this returns, and runs whatever becomes of this client.
+
+        `args` are its arguments by name, as for `run`; the options are `SubmitOptions`.
+
+        Raises:
+            JobNotFound: one of `after` isn't there.
+            FarhandError: one of its classes says what went wrong; the job is not kept.
+        """
+        request = submit_request(handler, arguments(args), args or {}, options)
+        answer = await self.ask("Submit", request, client_pb2.SubmitResponse)
+        return Job(self, answer.job.job_id, answer.how)
+
+    def job(self, id: str) -> Job:
+        """The durable job of this id; the hub is not asked yet."""
+        return Job(self, id)
+
+    async def jobs(self, **wanted: Unpack[JobFilter]) -> list[JobInfo]:
+        """Durable jobs that fit all that is given (`JobFilter`), newest first."""
+        answer = await self.ask("ListJobs", list_request(wanted), client_pb2.ListJobsResponse)
+        return [job_info(view) for view in answer.jobs]
+
+    @property
+    def pool(self) -> Pool:
+        """Connections for methods that stream."""
+        return self._connection().pool
+
+    @property
+    def metadata(self) -> Metadata | None:
+        """What each RPC brings along."""
+        return self._connection().metadata
+
     async def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt.
 
@@ -309,7 +312,7 @@ class AsyncClient(Calls):
             JobNotFound: it isn't unfinished on this hub.
         """
         request = client_pb2.CancelRequest(job_id=job_id)
-        answer = await self._ask("Cancel", request, client_pb2.CancelResponse, timeout=20.0)
+        answer = await self.ask("Cancel", request, client_pb2.CancelResponse, timeout=20.0)
         return Receipt(answer.outcome, answer.message)
 
     async def close(self) -> None:
@@ -343,12 +346,14 @@ class AsyncClient(Calls):
             )
         return Connection(self.address, self._api_key, self._connect_timeout)
 
-    async def _ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any:
+    async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any:
+        """Call a unary method of the hub; `timeout` in seconds, by default the connect timeout."""
         connection = self._connection()
         try:
-            return await ask(
-                connection.channel, method, request, answer, timeout or self._connect_timeout, connection.metadata
-            )
+            async with connection.pool.unary:
+                return await ask(
+                    connection.channel, method, request, answer, timeout or self._connect_timeout, connection.metadata
+                )
         except Unavailable as error:
             if error.details.get("reached", True):
                 raise

@@ -25,13 +25,12 @@ _SUCCEEDED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.CHUNK)
 class RunCall:
     """A call whose caller waits for its end only. Chunks, where they come, are its result."""
 
-    __slots__ = ("chunks", "due", "future", "number", "owed", "sent")
+    __slots__ = ("chunks", "due", "future", "number", "owed")
 
     def __init__(self, number: int, due: float, future: asyncio.Future[Any]) -> None:
         self.number = number
         self.due = due
         self.future = future
-        self.sent = False
         self.chunks: list[Payload] | None = None
         self.owed = 0
 
@@ -57,7 +56,9 @@ class RunCall:
         chunks = self.chunks
         if number != (len(chunks) if chunks else 0):
             raise _cut_off(number, len(chunks or ()))
-        return [value(chunk) for chunk in chunks] if chunks else value(Payload(body, media))
+        if chunks or not media:  # a stream, even of no chunks, ends without a result of its own
+            return [value(chunk) for chunk in chunks or ()]
+        return value(Payload(body, media))
 
     def fail(self, error: FarhandError) -> None:
         """It ends with this error."""
@@ -73,12 +74,11 @@ class RunCall:
 class StreamCall:
     """A call whose events are read as they come. `end` is its last event, once that is here."""
 
-    __slots__ = ("_chatter", "_waiters", "due", "end", "error", "events", "left", "number", "owed", "seen", "sent")
+    __slots__ = ("_chatter", "_waiters", "due", "end", "error", "events", "left", "number", "owed", "seen")
 
     def __init__(self, number: int, due: float) -> None:
         self.number = number
         self.due = due
-        self.sent = False
         self.events: deque[Event] = deque()
         self.end: Event | None = None
         self.error: FarhandError | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from farhand.client.calls import BROKEN, AnyCall, RunCall, StreamCall
+from farhand.client.pool import Pool
 from farhand.client.rpc import SERVICE, error_of
 from farhand.core.deadlines import Deadlines
 from farhand.core.link import Link, Role, Says, check_protocol
@@ -56,6 +57,7 @@ class Connection:
         self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else None
         self.loop = self._loop = asyncio.get_running_loop()
         self._channel: grpc.aio.Channel | None = None
+        self.pool = Pool(address)
         self._buffer = FromClient()
         self._calls: dict[int, AnyCall] = {}
         self._unsent: dict[int, tuple[float, tuple[Any, ...]]] = {}
@@ -88,7 +90,7 @@ class Connection:
         left = self._check(handler, timeout)
         self._last = number = self._last + 1
         call = RunCall(number, self._loop.time() + left, self._loop.create_future())
-        self._begin(call, (handler, args, _ms(left), CREDIT_WINDOW, False, extra))
+        self._begin(call, handler, args, left, False, extra)
         return call
 
     def stream(
@@ -98,7 +100,7 @@ class Connection:
         left = self._check(handler, timeout)
         self._last = number = self._last + 1
         call = StreamCall(number, self._loop.time() + left)
-        self._begin(call, (handler, args, _ms(left), CREDIT_WINDOW, True, extra))
+        self._begin(call, handler, args, left, True, extra)
         return call
 
     def unreachable(self, why: str) -> Unavailable:
@@ -119,7 +121,7 @@ class Connection:
     @property
     def crowded(self) -> bool:
         """Whether `room` would wait."""
-        return len(self._calls) >= IN_FLIGHT or self._buffer.waiting > BACKLOG
+        return len(self._calls) >= IN_FLIGHT or self._buffer.closed_cost > BACKLOG
 
     def cancel(self, call: AnyCall) -> None:
         """Ask for the call's end; it still comes."""
@@ -165,6 +167,7 @@ class Connection:
         self._admit(len(self._crowd))
         if self._timer is not None:
             self._timer[1].cancel()
+        await self.pool.close()
         if self._channel is not None:
             await self._channel.close()
 
@@ -182,24 +185,32 @@ class Connection:
             raise InvalidArguments(f"timeout is seconds, 0 or more, or None for never, not {timeout!r}")
         return min(timeout, FOREVER)
 
-    def _begin(self, call: AnyCall, asked: tuple[Any, ...]) -> None:
-        if self._closed:
-            raise Unavailable("this client is closed")
-        self._calls[call.number] = call
+    def _begin(
+        self,
+        call: AnyCall,
+        handler: str,
+        args: Payload,
+        left: float,
+        events: bool,
+        extra: client_pb2.CallExtra | None,
+    ) -> None:
+        number = call.number
         if self._taking:
-            call.sent = True
-            self._buffer.call(call.number, *asked)
+            self._buffer.call(number, handler, args, _ms(left), CREDIT_WINDOW, events, extra)
             writer = self._writer
             if writer is not None:
                 self._writer = None
                 writer.set_result(None)
             due = call.due + SLACK
+        elif self._closed:
+            raise Unavailable("this client is closed")
         else:
-            self._unsent[call.number] = (call.due, asked)
+            self._unsent[number] = (call.due, (handler, args, events, extra))
             due = min(call.due, self._loop.time() + self._connect_timeout)
             self._need()
+        self._calls[number] = call
         call.due = due
-        self._deadlines.add(call.number, due)
+        self._deadlines.add(number, due)
         if self._timer is None or due < self._timer[0]:
             self._arm()
 
@@ -339,12 +350,11 @@ class Connection:
         now = self._loop.time()
         for number, (due, asked) in self._unsent.items():
             call = self._calls[number]
-            call.sent = True
             self._deadlines.remove(number, call.due)
             call.due = due + SLACK
             self._deadlines.add(number, call.due)
-            handler, args, _, *rest = asked
-            self._buffer.call(number, handler, args, _ms(due - now), *rest)
+            handler, args, events, extra = asked
+            self._buffer.call(number, handler, args, _ms(due - now), CREDIT_WINDOW, events, extra)
         self._unsent.clear()
         self._arm()
         self._wake()
@@ -377,9 +387,11 @@ class Connection:
                 count -= 1
 
     async def _chore(self, link: Link) -> None:
+        looked = self._loop.time()
         while True:
             now = self._loop.time()
-            if link.is_silent(now):
+            # After a pause of this process's own (a held GIL, a stopped machine) what the hub said waits unread.
+            if link.is_silent(now) and now - looked < link.silence:
                 raise Unavailable(f"the hub has been silent for {link.silent_for(now):.0f} s")
             until = link.silence - link.silent_for(now)
             if link.is_open:
@@ -389,6 +401,7 @@ class Connection:
                     until = min(until, HEARTBEAT)
                 else:
                     until = min(until, link.heartbeat_due(now))
+            looked = now
             await asyncio.sleep(max(until, CHORE_SLACK) if link.is_open else CHORE_OPENING)
 
     def _wake(self) -> None:

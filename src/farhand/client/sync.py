@@ -14,15 +14,19 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from itertools import islice
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, Unpack
 
 from farhand.client import aio
 from farhand.client.aio import MAP_WINDOW
 from farhand.client.calls import value
+from farhand.client.jobs import Job as AsyncJob
+from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.client.stream import Stream as AsyncStream
+from farhand.client.views import HandlerView, HubInfo
 from farhand.client.window import Window
 from farhand.errors import FarhandError, Unavailable
+from farhand.model.durable import Entry
 from farhand.model.event import Event, Kind, Progress
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.worker import WorkerView
@@ -292,6 +296,64 @@ class Session(_SyncCalls):
             self.close()
 
 
+class Job:
+    """A durable job, as `AsyncClient`'s. It runs whether or not anyone holds this."""
+
+    def __init__(self, portal: _Portal, job: AsyncJob) -> None:
+        self._portal = portal
+        self._job = job
+        self.id = job.id
+        self.how = job.how
+
+    def __repr__(self) -> str:
+        return repr(self._job)
+
+    @property
+    def cached(self) -> bool:
+        """Whether it had been done before it was asked for."""
+        return self._job.cached
+
+    def info(self) -> JobInfo:
+        """The job as it is now."""
+        return self._portal.call(self._job.info())
+
+    def status(self) -> str:
+        """Where it is: "queued", "running", "succeeded" and others."""
+        return self._portal.call(self._job.status())
+
+    def watch(self, from_offset: int = 0) -> Iterator[Entry]:
+        """Its log from any offset: what is there, then what comes, up to its end."""
+        entries = self._job.watch(from_offset)
+
+        async def step() -> Entry | None:
+            return await anext(entries, None)
+
+        try:
+            while (entry := self._portal.call(step())) is not None:
+                yield entry
+        finally:
+            self._portal.call(entries.aclose())
+
+    def result(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: Callable[[Progress], object] | None = None,
+        console: Callable[[str], object] | None = None,
+    ) -> Any:
+        """Wait for its end and give its result, as `AsyncClient`'s job. The callbacks run in the client's own thread
+        and must not call it."""
+        return self._portal.call(self._job.result(timeout, progress=progress, console=console))
+
+    def cancel(self) -> Receipt:
+        """Ask for its end and wait for the receipt."""
+        return self._portal.call(self._job.cancel())
+
+    def retry(self) -> Job:
+        """Start it anew once it has ended, as a job of its own."""
+        return Job(self._portal, self._portal.call(self._job.retry()))
+
+
 class Client(_SyncCalls):
     """A client of the hub at `address` (HOST:PORT), for code that isn't async; any number of threads may share it.
 
@@ -335,15 +397,30 @@ class Client(_SyncCalls):
         portal, client = self._open()
         return portal.call(client.workers(group))
 
-    def handlers(self, group: str = "") -> list[aio.HandlerView]:
+    def handlers(self, group: str = "") -> list[HandlerView]:
         """The handlers that connected workers serve, with their JSON Schemas."""
         portal, client = self._open()
         return portal.call(client.handlers(group))
 
-    def hub(self) -> aio.HubInfo:
+    def hub(self) -> HubInfo:
         """What the hub says of itself."""
         portal, client = self._open()
         return portal.call(client.hub())
+
+    def submit(self, handler: str, args: aio.Args = None, **options: Unpack[SubmitOptions]) -> Job:
+        """Submit a durable job; it is committed when this returns. As `AsyncClient.submit`."""
+        portal, client = self._open()
+        return Job(portal, portal.call(client.submit(handler, args, **options)))
+
+    def job(self, id: str) -> Job:
+        """The durable job of this id; the hub is not asked yet."""
+        portal, client = self._open()
+        return Job(portal, client.job(id))
+
+    def jobs(self, **wanted: Unpack[JobFilter]) -> list[JobInfo]:
+        """Durable jobs that fit all that is given, newest first."""
+        portal, client = self._open()
+        return portal.call(client.jobs(**wanted))
 
     def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt."""

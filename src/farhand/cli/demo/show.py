@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import sys
 import time
 from collections.abc import AsyncIterator
 
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from farhand.assembly import serve_hub
-from farhand.cli import output
+from farhand.cli import output, supervisor
 from farhand.client import AsyncClient
+from farhand.errors import Unavailable
 from farhand.model import event as model
 
 CALLS = 10_000
@@ -23,48 +21,86 @@ BIG = 9_000
 """Packages of this many lines are shown as they come."""
 WORDS = ("asyncio", "dataclass", "socket", "yield")
 APP = "farhand.cli.demo.handlers:app"
+INDENT = 13
+NARROW = 60
+START_TIMEOUT = 20.0
+END_TIMEOUT = 5.0
 
 
 async def show() -> int:
     """Run the demo; the exit status."""
-    output.log_to_stderr(logging.WARNING)
+    output.log_to_stderr("warning")
     began = time.perf_counter()
-    console = output.stdout
+    page = _Page(output.stdout.width)
     async with await serve_hub("127.0.0.1:0") as hub, _workers(hub.address), AsyncClient(hub.address) as client:
-        console.print(f"[bold]farhand[/]  one hub on {hub.address}, two workers that dialled out to it\n")
-        await _run(client, console)
-        await _stream(client, console)
-        await _session(client, console)
-        await _map(client, console)
-        await _cancel(client, console)
-    console.print(f"\n[green]done[/] in {time.perf_counter() - began:.1f} s; nothing is left running")
+        page.head("farhand", "", f"one hub on {hub.address}, two workers that dialled out to it")
+        await _run(client, page)
+        await _stream(client, page)
+        await _session(client, page)
+        await _map(client, page)
+        await _cancel(client, page)
+    page.head("done", "", f"in {time.perf_counter() - began:.1f} s; nothing is left running")
     return 0
+
+
+class _Page:
+    """The demo's lines: a title and what it says, indented below each other where the terminal is wide, the title on a
+    line of its own where it is narrow. Text is broken between words only."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.narrow = width < NARROW
+        self.indent = 2 if self.narrow else INDENT
+
+    def head(self, title: str, number: str, text: str) -> None:
+        """A part of the show."""
+        label = f"{number}  {title}" if number else title
+        style = "bold cyan" if number else "bold"
+        first, *others = output.wrapped(text, self.width - self.indent)
+        if self.narrow:
+            output.stdout.print(f"[{style}]{label}[/]")
+            self._put(first)
+        else:
+            output.stdout.print(f"[{style}]{label:<{INDENT}}[/]{escape(first)}", soft_wrap=True)
+        for line in others:
+            self._put(line)
+
+    def line(self, text: str) -> None:
+        """Something that a part says."""
+        for line in output.wrapped(text, self.width - self.indent):
+            self._put(line)
+
+    def _put(self, line: str) -> None:
+        output.stdout.print(f"{'':<{self.indent}}{escape(line)}", soft_wrap=True)
 
 
 @contextlib.asynccontextmanager
 async def _workers(address: str) -> AsyncIterator[None]:
-    """Two worker processes, ready."""
-    command = ["-m", "farhand", "worker", APP, "--hub", address, "--slots", "64", "--grace", "1"]
-    pipe = asyncio.subprocess.PIPE
-    devnull = asyncio.subprocess.DEVNULL
-    started = [
-        await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe, stderr=devnull) for _ in range(2)
-    ]
+    """Two worker processes, ready. They read no settings: nobody's variables or files lead them elsewhere."""
+    where = ["--hub", address, "--group", "default", "--slots", "64", "--processes", "1", "--grace", "1"]
+    where += ["--log-level", "warning", "--log-format", "console"]
+    pipe, devnull = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    started: list[asyncio.subprocess.Process] = []
     try:
-        for process in started:
-            assert process.stdout is not None
-            async with asyncio.timeout(20):
-                while b"ready" not in await process.stdout.readline():
-                    if process.returncode is not None:
-                        raise RuntimeError(f"a worker ended with status {process.returncode}")
+        for _ in range(2):
+            started.append(await supervisor.start(["worker", APP, *where], stdout=pipe, stderr=devnull))
+        async with asyncio.timeout(START_TIMEOUT):
+            await asyncio.gather(*(_ready(process) for process in started))
         drains = [asyncio.ensure_future(_drain(process)) for process in started]
         yield
     finally:
-        for process in started:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        await asyncio.gather(*(process.wait() for process in started))
+        hurry = asyncio.Event()
+        await asyncio.gather(*(supervisor.end(process, hurry, END_TIMEOUT) for process in started))
     await asyncio.gather(*drains)
+
+
+async def _ready(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    while b"ready" not in (line := await process.stdout.readline()):
+        if not line:
+            raise Unavailable(
+                f"a worker of the demo {supervisor.how_it_ended(await process.wait())} before it was ready"
+            )
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:
@@ -74,68 +110,65 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
         pass
 
 
-async def _run(client: AsyncClient, console: Console) -> None:
+async def _run(client: AsyncClient, page: _Page) -> None:
     result = await client.run("add", {"a": 1, "b": 2})
-    console.print(f"[bold cyan]1  run[/]      add(a=1, b=2) → {result}")
+    page.head("run", "1", f"add(a=1, b=2) → {result}")
 
 
-async def _stream(client: AsyncClient, console: Console) -> None:
-    console.print("[bold cyan]2  stream[/]   analyse the standard library, chunks as they come")
+async def _stream(client: AsyncClient, page: _Page) -> None:
+    page.head("stream", "2", "analyse the standard library, chunks as they come")
     totals = {"packages": 0, "files": 0, "lines": 0, "functions": 0, "classes": 0}
     longest: list[tuple[int, str]] = []
     largest: list[tuple[int, str]] = []
-    columns = (TextColumn("             {task.description:<16}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=output.stderr, transient=True) as bar:
+    name = TextColumn(f"{'':<{page.indent}}{{task.description:<16}}")
+    columns, quiet = (name, BarColumn(), MofNCompleteColumn()), not output.stderr.is_terminal
+    with Progress(*columns, console=output.stderr, transient=True, disable=quiet) as bar:
         task = bar.add_task("starting", total=None)
 
         def progress(now: model.Progress) -> None:
-            bar.update(task, completed=now.current, total=now.total, description=now.message[:16])
+            bar.update(task, completed=now.current, total=now.total, description=escape(now.message[:16]))
 
         async for chunk in client.stream("analyse", progress=progress):
             totals["packages"] += 1
             if chunk["lines"] >= BIG:
-                size = f"{chunk['lines']:>6,} lines, {chunk['functions']:>5,} functions"
-                console.print(f"             {chunk['package']:<16} {size}")
+                functions = "" if page.narrow else f", {chunk['functions']:>5,} functions"
+                page.line(f"{chunk['package']:<16} {chunk['lines']:>6,} lines{functions}")
             for key in ("files", "lines", "functions", "classes"):
                 totals[key] += chunk[key]
             largest.append((chunk["lines"], chunk["package"]))
             longest += [(one["lines"], one["name"]) for one in chunk["longest"]]
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    table.add_row("", ", ".join(f"{value:,} {name}" for name, value in totals.items()))
-    table.add_row("", "largest: " + ", ".join(f"{name} {lines:,}" for lines, name in sorted(largest)[:-4:-1]))
-    table.add_row("", "longest functions: " + ", ".join(f"{name} {n}" for n, name in sorted(longest)[:-4:-1]))
-    console.print(table)
+    page.line("in all: " + ", ".join(f"{value:,}\u00a0{name}" for name, value in totals.items()))
+    page.line("largest: " + ", ".join(f"{name}\u00a0{lines:,}" for lines, name in sorted(largest)[:-4:-1]))
+    page.line("longest functions: " + ", ".join(f"{name}\u00a0{n}" for n, name in sorted(longest)[:-4:-1]))
 
 
-async def _session(client: AsyncClient, console: Console) -> None:
-    console.print("[bold cyan]3  session[/]  build an index once on one worker, search it there")
+async def _session(client: AsyncClient, page: _Page) -> None:
+    page.head("session", "3", "build an index once on one worker, search it there")
     async with client.session() as session:
         began = time.perf_counter()
         words = await session.run("build_index")
-        console.print(f"             {words:,} words indexed in {time.perf_counter() - began:.1f} s")
+        page.line(f"{words:,} words indexed in {time.perf_counter() - began:.1f} s")
         for word in WORDS:
             began = time.perf_counter()
             hits = await session.run("search", {"word": word})
             took = (time.perf_counter() - began) * 1000
-            best = f"{hits[0]['file']} ({hits[0]['count']}×)" if hits else "nowhere"
-            console.print(f"             {word:<10} mostly in {best}, {took:.1f} ms")
+            best = f"{hits[0]['file']}, {hits[0]['count']} times" if hits else "nowhere"
+            page.line(f"{word:<9} mostly in {best} ({took:.1f} ms)" if not page.narrow else f"{word}: {best}")
 
 
-async def _map(client: AsyncClient, console: Console) -> None:
+async def _map(client: AsyncClient, page: _Page) -> None:
     began = time.perf_counter()
     total = 0.0
     async for result in client.map("add", ({"a": i, "b": 1} for i in range(CALLS))):
         total += result
     took = time.perf_counter() - began
-    console.print(
-        f"[bold cyan]4  map[/]      {CALLS:,} calls in {took:.2f} s: {CALLS / took:,.0f} a second (sum {total:,.0f})"
-    )
+    page.head("map", "4", f"{CALLS:,} calls in {took:.2f} s: {CALLS / took:,.0f} a second (sum {total:,.0f})")
 
 
-async def _cancel(client: AsyncClient, console: Console) -> None:
+async def _cancel(client: AsyncClient, page: _Page) -> None:
     stream = client.stream("count_slowly", {"seconds": 60})
     async for event in stream.events():
         if event.kind is model.Kind.PROGRESS:
             receipt = await stream.cancel()
-            console.print(f"[bold cyan]5  cancel[/]   receipt: [yellow]{receipt.outcome}[/] — {receipt.message}")
+            page.head("cancel", "5", f"receipt: {receipt.outcome} — {receipt.message}")
             return

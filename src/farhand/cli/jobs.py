@@ -1,0 +1,143 @@
+"""submit, watch, result, retry and jobs: durable jobs from the shell."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import msgspec
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from farhand.cli import output
+from farhand.cli.arguments import Given
+from farhand.cli.asking import connected, interruptible
+from farhand.client.calls import value
+from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.stream import raise_fault
+from farhand.model import event as model
+from farhand.model.durable import Entry
+from farhand.model.event import Kind
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A durable job as the command line asked for it."""
+
+    handler: str
+    given: Given
+    hub: str
+    options: SubmitOptions
+
+
+def submit(order: Order) -> None:
+    """Submit and print the job's id."""
+
+    async def work() -> None:
+        async with connected(order.hub) as client:
+            views = await client.handlers()
+            group = order.options.get("group", "default")
+            spec = next((v.handler for v in views if v.group == group and v.handler.name == order.handler), None)
+            job = await client.submit(order.handler, order.given.fit(spec), **order.options)
+            if job.how != "new":
+                output.stderr.print(f"[yellow]found[/] by its {_FOUND[job.how]}", soft_wrap=True)
+            output.ready(job.id)
+
+    interruptible(work())
+
+
+_FOUND = {"key": "idempotency key", "twin": "work, which is under way", "cached": "work, which is done"}
+
+
+def watch(id: str, from_offset: int, hub: str) -> None:
+    """Print the log as lines of JSON up to the job's end, with a live bar on stderr; its failure is the status."""
+
+    async def work() -> None:
+        last: Entry | None = None
+        async with connected(hub) as client:
+            with _bar() as bar:
+                task = bar.add_task(id, total=None, visible=False)
+                async for entry in client.job(id).watch(from_offset):
+                    last = entry
+                    output.print_json(_plain(entry))
+                    now = entry.event.progress
+                    if now is not None:
+                        text = escape(now.message) or id
+                        bar.update(task, completed=now.current, total=now.total, description=text, visible=True)
+        if last is not None:
+            raise_fault(last.event)
+
+    interruptible(work())
+
+
+def result(id: str, timeout: float | None, hub: str) -> None:
+    """Wait for the job's end and print its result."""
+
+    async def work() -> None:
+        async with connected(hub) as client:
+            with _bar() as bar:
+                task = bar.add_task(id, total=None, visible=False)
+
+                def progress(now: model.Progress) -> None:
+                    text = escape(now.message) or id
+                    bar.update(task, completed=now.current, total=now.total, description=text, visible=True)
+
+                found = await client.job(id).result(timeout, progress=progress)
+            output.print_json(found)
+
+    interruptible(work())
+
+
+def retry(id: str, hub: str) -> None:
+    """Start an ended job anew and print the new one's id."""
+
+    async def work() -> None:
+        async with connected(hub) as client:
+            output.ready((await client.job(id).retry()).id)
+
+    interruptible(work())
+
+
+def jobs(hub: str, wanted: JobFilter, as_json: bool) -> None:
+    """Print the jobs."""
+
+    async def work() -> list[JobInfo]:
+        async with connected(hub) as client:
+            return await client.jobs(**wanted)
+
+    found = interruptible(work())
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (one.id, one.handler, one.group, one.status, f"{one.attempt}/{one.attempts}", _when(one.created), one.error)
+        for one in found
+    ]
+    heads = ("job", "handler", "group", "status", "attempt", "submitted", "error")
+    output.listing(heads, rows, "no durable job fits")
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=output.stderr, transient=True, disable=not output.stderr.is_terminal)
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    event = entry.event
+    plain: dict[str, Any] = {"offset": entry.offset, "at": entry.at, "kind": event.kind.name.lower()}
+    if event.kind is Kind.CHUNK or (event.kind is Kind.SUCCEEDED and event.payload.media):
+        plain["value"] = value(event.payload)
+    if event.progress is not None:
+        plain |= {"current": event.progress.current, "total": event.progress.total, "message": event.progress.message}
+    if event.text:
+        plain["text"] = event.text
+    if event.worker:
+        plain["worker"] = event.worker
+    if event.fault is not None:
+        plain |= {"error": event.fault.code, "message": event.fault.message}
+    if event.outcome:
+        plain["outcome"] = event.outcome
+    return plain
+
+
+def _when(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,306 @@
+"""Durable jobs, as whoever submitted or looked them up holds them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Protocol, TypedDict
+
+import grpc
+import msgspec
+
+from farhand.client.calls import value
+from farhand.client.pool import Pool
+from farhand.client.rpc import SERVICE, error_of
+from farhand.client.stream import Receipt, raise_fault, report
+from farhand.core.caching import cache_key
+from farhand.core.retrying import Backoff
+from farhand.errors import DeadlineExceeded, InvalidArguments, Unavailable
+from farhand.model.durable import Entry
+from farhand.model.event import Kind, Progress
+from farhand.model.payload import Payload
+from farhand.wire.farhand import bodies
+from farhand.wire.farhand._pb import client_pb2
+from farhand.wire.farhand.jobs import read_entry
+
+CANCEL_TIMEOUT = 20.0
+
+
+class Asks(Protocol):
+    """What a job needs of its client."""
+
+    async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any: ...
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def metadata(self) -> Any: ...
+
+
+class SubmitOptions(TypedDict, total=False):
+    """How a durable job is to run; all optional.
+
+    `group`: the workers that may take it ("default"). `timeout`: seconds one attempt may take. `retries`: how often it
+    is tried again after it failed (0); an attempt whose worker or hub was lost is tried again in any case, up to 5
+    attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full
+    jitter. `never`: error types after which it is not tried again, e.g. ``["ValueError"]``. `priority`: higher goes
+    first (0). `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`:
+    seconds after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for
+    24 hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
+    one. `after`: jobs that must succeed first; when one does not, this one fails.
+    """
+
+    group: str
+    timeout: float | None
+    retries: int | None
+    backoff: float
+    never: Iterable[str]
+    priority: int
+    labels: Mapping[str, str] | None
+    delay: float | None
+    begin_within: float | None
+    end_within: float | None
+    idempotency_key: str | None
+    cache: bool | float | None
+    after: Iterable[Any]
+
+
+class JobFilter(TypedDict, total=False):
+    """Which jobs are listed; all optional. `before` is an id, and only older ones are listed; `limit` is 50."""
+
+    status: str | Iterable[str]
+    handler: str
+    group: str
+    labels: Mapping[str, str] | None
+    before: str
+    limit: int
+
+
+def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOptions) -> client_pb2.SubmitRequest:
+    """What is sent for a durable job.
+
+    Raises:
+        InvalidArguments: an option can't be sent.
+    """
+    unknown = sorted(options.keys() - SubmitOptions.__annotations__.keys())
+    if unknown:
+        raise InvalidArguments(f"submit has no option {', '.join(unknown)}")
+    group, timeout, cache = options.get("group") or "default", options.get("timeout"), options.get("cache")
+    try:
+        return client_pb2.SubmitRequest(
+            call=client_pb2.RunRequest(
+                handler=handler,
+                group=group,
+                args=bodies.payload_message(payload),
+                timeout_ms=0 if timeout is None else max(1, int(timeout * 1000)),
+                priority=options.get("priority", 0),
+                labels=dict(options.get("labels") or {}),
+            ),
+            idempotency_key=options.get("idempotency_key") or "",
+            delay=options.get("delay") or 0.0,
+            attempts=1 + (options.get("retries") or 0),
+            backoff=options.get("backoff", 0.0),
+            never=list(options.get("never", ())),
+            begin_within=options.get("begin_within") or 0.0,
+            end_within=options.get("end_within") or 0.0,
+            cache_key=cache_key(handler, group, args) if cache else "",
+            cache_ttl=0.0 if cache is None or cache is True else float(cache),
+            after=[one if isinstance(one, str) else one.id for one in options.get("after", ())],
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InvalidArguments(f"the job can't be submitted: {error}") from error
+
+
+def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:
+    """What is sent to list jobs.
+
+    Raises:
+        InvalidArguments: there is no such filter.
+    """
+    unknown = sorted(wanted.keys() - JobFilter.__annotations__.keys())
+    if unknown:
+        raise InvalidArguments(f"jobs can't be listed by {', '.join(unknown)}")
+    status = wanted.get("status", ())
+    return client_pb2.ListJobsRequest(
+        states=[status] if isinstance(status, str) else list(status),
+        handler=wanted.get("handler", ""),
+        group=wanted.get("group", ""),
+        labels=dict(wanted.get("labels") or {}),
+        before=wanted.get("before", ""),
+        limit=wanted.get("limit", 50),
+    )
+
+
+class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable job as it was when asked. Times are seconds since 1970; `ended` is None until it has. `error` and
+    `message` say why it ended otherwise than by success."""
+
+    id: str
+    handler: str
+    group: str
+    status: str
+    attempt: int
+    attempts: int
+    created: float
+    run_at: float
+    ended: float | None
+    worker: str
+    entries: int
+    priority: int
+    labels: Mapping[str, str]
+    after: tuple[str, ...]
+    retry_of: str
+    schedule: str
+    error: str = ""
+    message: str = ""
+
+
+def job_info(view: client_pb2.JobView) -> JobInfo:
+    """What a view says."""
+    return JobInfo(
+        id=view.job_id,
+        handler=view.handler,
+        group=view.group,
+        status=view.state,
+        attempt=view.attempt,
+        attempts=view.attempts,
+        created=view.created,
+        run_at=view.run_at,
+        ended=view.ended or None,
+        worker=view.worker_id,
+        entries=view.offset,
+        priority=view.priority,
+        labels=dict(view.labels),
+        after=tuple(view.after),
+        retry_of=view.retry_of,
+        schedule=view.schedule,
+        error=view.last.fault.code,
+        message=view.last.fault.message,
+    )
+
+
+class Job:
+    """A durable job. It runs whether or not anyone holds this.
+
+    `how` says how a submit came by it: "new", or found by its idempotency "key", as a running "twin" of the same work,
+    or "cached"; empty where it was looked up.
+    """
+
+    def __init__(self, client: Asks, id: str, how: str = "") -> None:
+        self.id = id
+        self.how = how
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    @property
+    def cached(self) -> bool:
+        """Whether it had been done before it was asked for."""
+        return self.how == "cached"
+
+    async def info(self) -> JobInfo:
+        """The job as it is now.
+
+        Raises:
+            JobNotFound: there is none of this id, or not any more.
+        """
+        return job_info(await self._view())
+
+    async def status(self) -> str:
+        """Where it is, as in `farhand.model.state.State`: "queued", "running", "succeeded" and others."""
+        return (await self.info()).status
+
+    async def watch(self, from_offset: int = 0) -> AsyncGenerator[Entry, None]:
+        """Its log from any offset: what is there, then what comes, up to its end. A connection or hub that is lost
+        meanwhile is waited for; no entry is missing or comes twice.
+
+        Raises:
+            JobNotFound: there is none of this id.
+        """
+        backoff, offset = Backoff(), from_offset
+        while True:
+            try:
+                async for entry in self._attach(offset):
+                    backoff.reset()
+                    offset = entry.offset + 1
+                    yield entry
+                return
+            except Unavailable as error:
+                if not error.retryable:
+                    raise
+            await asyncio.sleep(backoff.next(random.random()))
+
+    async def result(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: Callable[[Progress], object] | None = None,
+        console: Callable[[str], object] | None = None,
+    ) -> Any:
+        """Wait for its end and give its result; of a handler that streams, the list of its chunks.
+
+        `timeout` in seconds, None for no bound; the job runs on when it passes. `progress` and `console` are called
+        with what the job reports and prints, from its beginning.
+
+        Raises:
+            DeadlineExceeded: the timeout has passed.
+            FarhandError: the job ended otherwise than by success, as its class says.
+        """
+        chunks: list[Any] = []
+        try:
+            async with asyncio.timeout(timeout):
+                async for entry in self.watch():
+                    event = entry.event
+                    report(event, progress, console)
+                    if event.kind is Kind.STARTED:
+                        chunks.clear()  # those before are of an attempt that was lost
+                    elif event.kind is Kind.CHUNK:
+                        chunks.append(value(event.payload))
+                    elif event.kind.final:
+                        raise_fault(event)
+                        return chunks if chunks or not event.payload.media else value(event.payload)
+        except TimeoutError:
+            raise DeadlineExceeded(f"job {self.id} has not ended within {timeout:g} s; it runs on") from None
+        raise AssertionError("a log ends with the job's end")
+
+    async def cancel(self) -> Receipt:
+        """Ask for its end and wait for the receipt.
+
+        Raises:
+            JobNotFound: there is none of this id.
+        """
+        request = client_pb2.CancelRequest(job_id=self.id)
+        answer = await self._client.ask("Cancel", request, client_pb2.CancelResponse, CANCEL_TIMEOUT)
+        return Receipt(answer.outcome, answer.message)
+
+    async def retry(self) -> Job:
+        """Start it anew once it has ended, as a job of its own.
+
+        Raises:
+            InvalidArguments: it has not ended.
+        """
+        request = client_pb2.RetryJobRequest(job_id=self.id)
+        answer = await self._client.ask("RetryJob", request, client_pb2.SubmitResponse)
+        return Job(self._client, answer.job.job_id, answer.how)
+
+    async def _view(self) -> client_pb2.JobView:
+        request = client_pb2.GetJobRequest(job_id=self.id)
+        answer: client_pb2.GetJobResponse = await self._client.ask("GetJob", request, client_pb2.GetJobResponse)
+        return answer.job
+
+    async def _attach(self, offset: int) -> AsyncIterator[Entry]:
+        async with self._client.pool.stream() as channel:
+            attach: Any = channel.unary_stream(
+                SERVICE + "Attach",
+                request_serializer=client_pb2.AttachRequest.SerializeToString,
+                response_deserializer=client_pb2.LogEntry.FromString,
+            )
+            call = attach(client_pb2.AttachRequest(job_id=self.id, offset=offset), metadata=self._client.metadata)
+            try:
+                async for message in call:
+                    yield read_entry(message)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error) from None
+            finally:
+                call.cancel()

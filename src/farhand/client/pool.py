@@ -1,0 +1,61 @@
+"""gRPC connections for what doesn't share the client's one channel: unary methods, and logs that are followed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from farhand.errors import Unavailable
+from farhand.wire.farhand.options import DIAL_OPTIONS
+
+UNARY = 64
+"""Unary calls at once; more wait here. A hub refuses more than 250 streams of one connection."""
+STREAMS = 100
+"""Logs followed over one connection; another is dialled for more."""
+
+
+class _Line:
+    __slots__ = ("channel", "used")
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.used = 0
+
+
+class Pool:
+    """The connections of one client, on one event loop."""
+
+    def __init__(self, address: str) -> None:
+        self.unary = asyncio.Semaphore(UNARY)
+        self._address = address
+        self._lines: list[_Line] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[grpc.aio.Channel]:
+        """A channel with room for one more stream.
+
+        Raises:
+            Unavailable: the client is closed.
+        """
+        if self._closed:
+            raise Unavailable("this client is closed", retryable=False)
+        line = next((one for one in self._lines if one.used < STREAMS), None)
+        if line is None:
+            options = [*DIAL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]  # or all would share one connection
+            line = _Line(grpc.aio.insecure_channel(self._address, options=options))
+            self._lines.append(line)
+        line.used += 1
+        try:
+            yield line.channel
+        finally:
+            line.used -= 1
+
+    async def close(self) -> None:
+        """Close them all; streams that are open end."""
+        self._closed = True
+        for line in self._lines:
+            await line.channel.close()
