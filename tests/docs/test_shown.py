@@ -1,0 +1,66 @@
+"""What the readme and the pages show runs, and prints what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.processes import environment, served
+from tests.docs.pages import ROOT, blocks
+
+README = (ROOT / "README.md").read_text()
+APPS = [block for block in blocks(README, "python") if block.startswith("# hello.py")]
+CALLS = "".join(block for block in blocks(README, "python") if block not in APPS)
+
+
+def printed(app: str, calls: str, folder: Path) -> list[str]:
+    """What `calls` prints beside a hub and a worker that serves `app`; warnings are errors."""
+    (folder / "hello.py").write_text(app)
+    with served(str(folder / "hello.py")) as address:
+        (folder / "calls.py").write_text(calls.replace("localhost:50051", address))
+        command = (sys.executable, "-W", "error", "calls.py")
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=40)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_first_code_is_near_the_top() -> None:
+    head = "\n".join(README.splitlines()[:25])
+    assert "make demo" in blocks(head, "sh")[0]
+    assert "@app.handler" in blocks(head, "python")[0]
+    assert "farhand dev hello.py" in blocks(head, "sh")[1]
+
+
+@pytest.mark.parametrize("app", APPS, ids=["first", "whole"])
+def test_the_readmes_calls_print_what_it_says(app: str, tmp_path: Path) -> None:
+    calls = CALLS if app == APPS[-1] else CALLS[: CALLS.index("for chunk in")]
+    comments = re.findall(r"print\(.*#\s(.*)$", calls, re.MULTILINE)
+    promised = [line for comment in comments for line in comment.split(", then ")]
+    assert promised[0] == "3.0"
+    assert [line for line in printed(app, calls, tmp_path) if not line.startswith("epoch")] == promised
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("tutorials/first-worker", ["3.0", "3", "2", "1", "500500.0"]),
+        ("how-to/sessions", ["SMALL: why?"]),
+        ("how-to/streams", ["1.0 3.0 reading", "row 0", "0", "2"]),
+    ],
+)
+def test_a_pages_calls_print_what_its_app_says(page: str, said: list[str], tmp_path: Path) -> None:
+    app, *calls = blocks((ROOT / "docs" / f"{page}.md").read_text(), "python")
+    lines = printed(app, "".join(calls), tmp_path)
+    assert [line for line in said if line not in lines] == []
+
+
+def test_pages_about_apps_show_apps_that_load() -> None:
+    for page in ("cancel-and-deadlines", "process-isolation"):
+        code = "".join(blocks((ROOT / f"docs/how-to/{page}.md").read_text(), "python"))
+        names: dict[str, object] = {"__name__": page}
+        exec(compile(code, page, "exec"), names)
+        assert getattr(names["app"], "handlers")  # noqa: B009
