@@ -24,7 +24,7 @@ FIRST_OF = 3
 
 def hub_command() -> list[str]:
     """A hub on a free port; its ready line ends in its address."""
-    return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0"]
+    return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0", "--store", "memory:"]
 
 
 def hub_address(ready_line: str) -> str:
