@@ -14,12 +14,11 @@ import msgspec
 from farhand.client.calls import RunCall
 from farhand.client.connection import Connection
 from farhand.client.jobs import Job, JobFilter, JobInfo, SubmitOptions, job_info, list_request, submit_request
-from farhand.client.pool import Pool
-from farhand.client.rpc import Metadata, ask
+from farhand.client.rpc import ask
 from farhand.client.stream import Receipt, Stream
 from farhand.client.views import GroupInfo, HandlerView, HubInfo
 from farhand.client.window import Window
-from farhand.errors import FarhandError, InvalidArguments, Unavailable
+from farhand.errors import FarhandError, InvalidArguments, OutcomeUnknown, Unavailable
 from farhand.model.event import Progress
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.payload import NOTHING, Payload
@@ -34,6 +33,9 @@ FORKED = (
     "or first use the client after the fork"
 )
 
+SUBMIT_TIMEOUT = 30.0
+"""Seconds a hub has to keep a durable job."""
+
 MAP_WINDOW = 512
 """Calls of one `map` in flight at once."""
 
@@ -43,7 +45,7 @@ Args = Mapping[str, Any] | object | None
 class Calls:
     """What a client and a session have in common: run, stream, map."""
 
-    def _connection(self) -> Connection:
+    def connection(self) -> Connection:
         raise AssertionError("each caller knows its connection")
 
     def _extra(self, group: str, priority: int, labels: Mapping[str, str] | None) -> client_pb2.CallExtra | None:
@@ -76,7 +78,7 @@ class Calls:
         Raises:
             FarhandError: one of its classes says what went wrong.
         """
-        connection = self._connection()
+        connection = self.connection()
         if connection.crowded:
             await connection.room()
         call = connection.run(handler, arguments(args), timeout, self._extra(group, priority, labels))
@@ -104,7 +106,7 @@ class Calls:
         `timeout` is 300 s by default. `progress` and `console` are called with what the handler reports and prints.
         The others are as for `run`.
         """
-        connection = self._connection()
+        connection = self.connection()
         call = connection.stream(handler, arguments(args), timeout, self._extra(group, priority, labels))
         return Stream(connection, call, progress, console)
 
@@ -147,7 +149,7 @@ class Calls:
         size: int,
     ) -> Window:
         """What `map` is made of: up to `size` calls in flight, whose results are taken in order."""
-        connection = self._connection()
+        connection = self.connection()
 
         def begin(args: Args) -> RunCall:
             return connection.run(handler, arguments(args), timeout, self._extra(group, priority, labels))
@@ -162,8 +164,8 @@ class Session(Calls):
         self._client = client
         self.id = id
 
-    def _connection(self) -> Connection:
-        return self._client._connection()
+    def connection(self) -> Connection:
+        return self._client.connection()
 
     def _extra(self, group: str, priority: int, labels: Mapping[str, str] | None) -> client_pb2.CallExtra | None:
         return call_extra("", priority, labels, self.id)
@@ -283,8 +285,19 @@ class AsyncClient(Calls):
             FarhandError: one of its classes says what went wrong; the job is not kept.
         """
         request = submit_request(handler, arguments(args), args or {}, options)
-        answer = await self.ask("Submit", request, client_pb2.SubmitResponse)
-        return Job(self, answer.job.job_id, answer.how)
+        connection = self.connection()
+        if connection.crowded:
+            await connection.room()
+        while True:
+            call = connection.submit(request, SUBMIT_TIMEOUT)
+            try:
+                id, how = await call.future
+                return Job(self, id, how)
+            except OutcomeUnknown:
+                if not request.idempotency_key or connection.closed:
+                    raise
+            finally:
+                connection.forget(call)
 
     def job(self, id: str) -> Job:
         """The durable job of this id; the hub is not asked yet."""
@@ -294,16 +307,6 @@ class AsyncClient(Calls):
         """Durable jobs that fit all that is given (`JobFilter`), newest first."""
         answer = await self.ask("ListJobs", list_request(wanted), client_pb2.ListJobsResponse)
         return [job_info(view) for view in answer.jobs]
-
-    @property
-    def pool(self) -> Pool:
-        """Connections for methods that stream."""
-        return self._connection().pool
-
-    @property
-    def metadata(self) -> Metadata | None:
-        """What each RPC brings along."""
-        return self._connection().metadata
 
     async def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt.
@@ -329,7 +332,7 @@ class AsyncClient(Calls):
     ) -> None:
         await self.close()
 
-    def _connection(self) -> Connection:
+    def connection(self) -> Connection:
         current = self._current
         if current is None or current.loop is not asyncio.get_running_loop():
             self._current = current = self._connect(current)
@@ -348,7 +351,7 @@ class AsyncClient(Calls):
 
     async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any:
         """Call a unary method of the hub; `timeout` in seconds, by default the connect timeout."""
-        connection = self._connection()
+        connection = self.connection()
         try:
             async with connection.pool.unary:
                 return await ask(

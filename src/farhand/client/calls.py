@@ -6,7 +6,14 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from farhand.errors import FarhandError, InvalidArguments, OutcomeUnknown, ProtocolViolation
+from farhand.errors import (
+    DeadlineExceeded,
+    FarhandError,
+    InvalidArguments,
+    OutcomeUnknown,
+    ProtocolViolation,
+    Unavailable,
+)
 from farhand.model.event import Event, Kind
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.payload import Payload
@@ -69,6 +76,39 @@ class RunCall:
         """Nobody waits for it any more; an error that came in the same moment is nobody's."""
         if self.future.done() and not self.future.cancelled():
             self.future.exception()
+
+
+class SubmitCall(RunCall):
+    """A durable job on its way into the store. Its result is the job's id and how the hub came by it."""
+
+    __slots__ = ()
+
+    def submitted(self, job: str, how: str) -> None:
+        """It is kept."""
+        if not self.future.done():
+            self.future.set_result((job, how))
+
+    def fail(self, error: FarhandError) -> None:
+        """The connection has this error."""
+        if isinstance(error, OutcomeUnknown | DeadlineExceeded):
+            error = OutcomeUnknown(
+                f"{error.message}: the job may have been kept. With an idempotency_key the same submit can be repeated"
+            )
+        RunCall.fail(self, error)
+
+
+class Interrupted(Unavailable):
+    """The connection over which a job was followed has failed; the job hasn't, and can be followed again."""
+
+
+class FollowCall(RunCall):
+    """The end of a durable job, waited for. What befalls the connection is no end of the job: it can be asked again."""
+
+    __slots__ = ()
+
+    def fail(self, error: FarhandError) -> None:
+        """The connection has this error."""
+        RunCall.fail(self, Interrupted(error.message))
 
 
 class StreamCall:

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from farhand.client.calls import BROKEN, AnyCall, RunCall, StreamCall
+from farhand.client.calls import BROKEN, AnyCall, FollowCall, RunCall, StreamCall, SubmitCall
 from farhand.client.pool import Pool
 from farhand.client.rpc import SERVICE, error_of
 from farhand.core.deadlines import Deadlines
@@ -32,7 +32,7 @@ from farhand.model.payload import Payload
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.options import DIAL_OPTIONS
-from farhand.wire.farhand.outgoing import FromClient
+from farhand.wire.farhand.outgoing import Asked, FromClient
 
 SLACK = 0.5
 """Seconds a deadline is given beyond the hub's own, so that the hub's better error arrives first."""
@@ -60,10 +60,11 @@ class Connection:
         self.pool = Pool(address)
         self._buffer = FromClient()
         self._calls: dict[int, AnyCall] = {}
-        self._unsent: dict[int, tuple[float, tuple[Any, ...]]] = {}
+        self._unsent: dict[int, tuple[float, Asked | tuple[Any, ...]]] = {}
         self._deadlines: Deadlines[int] = Deadlines()
         self._timer: tuple[float, asyncio.TimerHandle] | None = None
         self._last = 0
+        self._follows = 0
         self._open = False
         self._taking = False
         self._known: set[str] = set()
@@ -73,6 +74,11 @@ class Connection:
         self._main: asyncio.Task[None] | None = None
         self._crowd: deque[asyncio.Future[None]] = deque()
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether its client has closed it."""
+        return self._closed
 
     @property
     def channel(self) -> grpc.aio.Channel:
@@ -103,6 +109,22 @@ class Connection:
         self._begin(call, handler, args, left, True, extra)
         return call
 
+    def submit(self, request: client_pb2.SubmitRequest, timeout: float) -> SubmitCall:
+        """Begin to submit a durable job; `timeout` in seconds."""
+        self._check(request.call.handler, timeout)
+        self._last = number = self._last + 1
+        call = SubmitCall(number, self._loop.time() + timeout, self._loop.create_future())
+        self._ask(call, client_pb2.ChannelSubmit(call=number, request=request))
+        return call
+
+    def follow(self, job: str) -> FollowCall:
+        """Begin to wait for a durable job's end."""
+        self._last = number = self._last + 1
+        call = FollowCall(number, self._loop.time() + FOREVER, self._loop.create_future())
+        self._ask(call, client_pb2.ChannelFollow(call=number, job_id=job, window=CREDIT_WINDOW))
+        self._follows += 1
+        return call
+
     def unreachable(self, why: str) -> Unavailable:
         """What a caller is told when there is no hub."""
         return Unavailable(f"can't reach a hub at {self.address} ({why}): is `farhand hub` running there?")
@@ -121,7 +143,7 @@ class Connection:
     @property
     def crowded(self) -> bool:
         """Whether `room` would wait."""
-        return len(self._calls) >= IN_FLIGHT or self._buffer.closed_cost > BACKLOG
+        return len(self._calls) - self._follows >= IN_FLIGHT or self._buffer.closed_cost > BACKLOG
 
     def cancel(self, call: AnyCall) -> None:
         """Ask for the call's end; it still comes."""
@@ -202,12 +224,29 @@ class Connection:
                 self._writer = None
                 writer.set_result(None)
             due = call.due + SLACK
-        elif self._closed:
-            raise Unavailable("this client is closed")
         else:
-            self._unsent[number] = (call.due, (handler, args, events, extra))
-            due = min(call.due, self._loop.time() + self._connect_timeout)
-            self._need()
+            due = self._postpone(call, (handler, args, events, extra))
+        self._watch(call, due)
+
+    def _ask(self, call: AnyCall, asked: Asked) -> None:
+        if self._taking:
+            self._buffer.ask(asked)
+            self._wake()
+            due = call.due + SLACK
+        else:
+            due = self._postpone(call, asked)
+        self._watch(call, due)
+
+    def _postpone(self, call: AnyCall, asked: Asked | tuple[Any, ...]) -> float:
+        """Keep a call until there is a connection; until when."""
+        if self._closed:
+            raise Unavailable("this client is closed")
+        self._unsent[call.number] = (call.due, asked)
+        self._need()
+        return min(call.due, self._loop.time() + self._connect_timeout)
+
+    def _watch(self, call: AnyCall, due: float) -> None:
+        number = call.number
         self._calls[number] = call
         call.due = due
         self._deadlines.add(number, due)
@@ -216,6 +255,8 @@ class Connection:
 
     def _drop(self, call: AnyCall) -> None:
         del self._calls[call.number]
+        if isinstance(call, FollowCall):
+            self._follows -= 1
         self._deadlines.remove(call.number, call.due)
         if self._crowd:
             self._admit(1)
@@ -234,6 +275,8 @@ class Connection:
             call = self._calls.pop(number, None)
             if call is None:
                 continue
+            if isinstance(call, FollowCall):
+                self._follows -= 1
             if self._unsent.pop(number, None) is not None:
                 call.fail(self.unreachable(self._why))
             else:
@@ -333,6 +376,11 @@ class Connection:
                         self.grant(one, credit)
                     elif credit == BROKEN:
                         self._give_up(one)
+                for answer in frame.submitted:
+                    one = calls.get(answer.call)
+                    if isinstance(one, SubmitCall):
+                        one.submitted(answer.job_id, answer.how)
+                        self._drop(one)
             if says & Says.WELCOME:
                 check_protocol(frame.welcome.protocol)
                 backoff.reset()
@@ -353,8 +401,11 @@ class Connection:
             self._deadlines.remove(number, call.due)
             call.due = due + SLACK
             self._deadlines.add(number, call.due)
-            handler, args, events, extra = asked
-            self._buffer.call(number, handler, args, _ms(due - now), CREDIT_WINDOW, events, extra)
+            if isinstance(asked, tuple):
+                handler, args, events, extra = asked
+                self._buffer.call(number, handler, args, _ms(due - now), CREDIT_WINDOW, events, extra)
+            else:
+                self._buffer.ask(asked)
         self._unsent.clear()
         self._arm()
         self._wake()

@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypedDict
 import grpc
 import msgspec
 
-from farhand.client.calls import value
-from farhand.client.pool import Pool
+from farhand.client.calls import Interrupted, value
+from farhand.client.connection import Connection
 from farhand.client.rpc import SERVICE, error_of
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.core.caching import cache_key
@@ -31,10 +31,7 @@ class Asks(Protocol):
     """What a job needs of its client."""
 
     async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any: ...
-    @property
-    def pool(self) -> Pool: ...
-    @property
-    def metadata(self) -> Any: ...
+    def connection(self) -> Connection: ...
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -247,9 +244,11 @@ class Job:
             DeadlineExceeded: the timeout has passed.
             FarhandError: the job ended otherwise than by success, as its class says.
         """
-        chunks: list[Any] = []
         try:
             async with asyncio.timeout(timeout):
+                if progress is None and console is None:
+                    return await self._end()
+                chunks: list[Any] = []
                 async for entry in self.watch():
                     event = entry.event
                     report(event, progress, console)
@@ -289,14 +288,29 @@ class Job:
         answer: client_pb2.GetJobResponse = await self._client.ask("GetJob", request, client_pb2.GetJobResponse)
         return answer.job
 
+    async def _end(self) -> Any:
+        backoff = Backoff()
+        while True:
+            connection = self._client.connection()
+            call = connection.follow(self.id)
+            try:
+                return await call.future
+            except Interrupted:
+                if connection.closed:
+                    raise
+            finally:
+                connection.forget(call)
+            await asyncio.sleep(backoff.next(random.random()))
+
     async def _attach(self, offset: int) -> AsyncIterator[Entry]:
-        async with self._client.pool.stream() as channel:
+        connection = self._client.connection()
+        async with connection.pool.stream() as channel:
             attach: Any = channel.unary_stream(
                 SERVICE + "Attach",
                 request_serializer=client_pb2.AttachRequest.SerializeToString,
                 response_deserializer=client_pb2.LogEntry.FromString,
             )
-            call = attach(client_pb2.AttachRequest(job_id=self.id, offset=offset), metadata=self._client.metadata)
+            call = attach(client_pb2.AttachRequest(job_id=self.id, offset=offset), metadata=connection.metadata)
             try:
                 async for message in call:
                     yield read_entry(message)

@@ -18,11 +18,12 @@ from farhand.core import events as on
 from farhand.core.lifecycle import Move, after, sources
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound
-from farhand.hub.service import Hub
+from farhand.hub.following import Follow, Following
+from farhand.hub.service import Hub, Sink
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
-from farhand.model.state import LEASED, State
+from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import Added, Change, Claim, Filter, Lease, Store
 
 LEASE = 30.0
@@ -31,7 +32,6 @@ RENEW_EVERY = 5.0
 LOOK_EVERY = 1.0
 """Seconds between looks at what is overdue, and at what other hubs on the same store have done."""
 CLAIMS = 256
-PAGE = 256
 CHATTER = 1_000
 """Progress and console events of one attempt that may wait for the store; more are dropped."""
 
@@ -66,16 +66,6 @@ class Attempt:
             self.owner.track(self.owner.record(self))
 
 
-class _Watch:
-    """Those who follow one job; `changed` is set, and another takes its place, whenever something was kept of it."""
-
-    __slots__ = ("changed", "followers")
-
-    def __init__(self) -> None:
-        self.changed = asyncio.Event()
-        self.followers = 0
-
-
 class Durables:
     """The durable jobs of a hub. All calls belong to the hub's event loop."""
 
@@ -83,7 +73,7 @@ class Durables:
         self._hub = hub
         self._store = store
         self._attempts: dict[str, Attempt] = {}
-        self._watches: dict[str, _Watch] = {}
+        self._following = Following(store, self.track)
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -128,10 +118,8 @@ class Durables:
             JobNotFound: a job it is to come after isn't there.
         """
         self._hub.check_open()
-        added = await self._store.add(job, self._store.now())
-        if added.how == "new":
-            self._work.set()
-        return added
+        self._work.set()  # a claim that is asked for behind this job goes with the same commit
+        return await self._store.add(job, self._store.now())
 
     async def get(self, id: str) -> KeptJob:
         """The job as it is now.
@@ -204,30 +192,15 @@ class Durables:
         Raises:
             JobNotFound: there is none.
         """
-        kept = await self.get(id)
-        watch = self._watches.setdefault(id, _Watch())
-        watch.followers += 1
-        try:
-            while True:
-                changed = watch.changed
-                entries = await self._store.read(id, offset, PAGE)
-                for entry in entries:
-                    yield entry
-                    offset = entry.offset + 1
-                    if entry.event.kind.final:
-                        return
-                if entries:
-                    continue
-                if kept.ended is not None and offset >= kept.offset:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_EVERY):
-                        await changed.wait()
-                kept = await self.get(id)
-        finally:
-            watch.followers -= 1
-            if not watch.followers:
-                self._watches.pop(id, None)
+        async with contextlib.aclosing(self._following.log(id, offset)) as log:
+            async for entry in log:
+                yield entry
+
+    def follow(self, id: str, sink: Sink, tag: int, window: int) -> Follow:
+        """Tell `sink` of the job's end once it is kept, after the chunks of its last attempt, of which `window` bytes
+        are taken before more is granted. An unknown job ends as FAILED with JOB_NOT_FOUND."""
+        attempt = self._attempts.get(id)
+        return self._following.end(id, sink, tag, window, attempt is not None and not attempt.over)
 
     # -- what attempts say -------------------------------------------------------------------------------------------
 
@@ -255,7 +228,7 @@ class Durables:
         kept = started and await self._change(change) is not None
         if not kept and await self._store.append(attempt.lease, said, self._store.now()) is None:
             return False
-        self._notify(id)
+        self._following.changed(id)
         read = sum(len(one.event.payload.data) + CHUNK_OVERHEAD for one in said if one.event.kind is Kind.CHUNK)
         if read and self._hub.knows(attempt.call):
             self._hub.tell(on.Granted(attempt.call, read))
@@ -305,14 +278,10 @@ class Durables:
     async def _change(self, change: Change) -> KeptJob | None:
         kept = await self._store.change(change, self._store.now())
         if kept is not None:
-            self._notify(change.id)
+            self._following.changed(change.id)
+            if change.to in ENDS:
+                self._following.ended(kept, change.said[-1].number)
         return kept
-
-    def _notify(self, id: str) -> None:
-        watch = self._watches.get(id)
-        if watch is not None:
-            watch.changed.set()
-            watch.changed = asyncio.Event()
 
     # -- chores ------------------------------------------------------------------------------------------------------
 
@@ -400,6 +369,8 @@ class Durables:
                 now = self._store.now()
                 for kept in await self._store.overdue(now, CLAIMS):
                     await self._overdue(kept, now)
+            with self._excused("jobs that are followed can't be looked up; trying again"):
+                await self._following.look()
 
     @contextlib.contextmanager
     def _excused(self, what: str) -> Any:

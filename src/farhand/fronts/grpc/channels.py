@@ -9,7 +9,9 @@ from farhand.core.link import Says, check_protocol
 from farhand.errors import FarhandError, JobNotFound, Overloaded, ProtocolViolation, TooLarge
 from farhand.fronts.grpc.conversation import Conversation
 from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.jobs import JobService
 from farhand.fronts.grpc.registry import Registry
+from farhand.hub.following import Follow
 from farhand.hub.service import Hub
 from farhand.model.event import Event, Kind
 from farhand.model.job import NO_LABELS
@@ -22,6 +24,9 @@ from farhand.wire.farhand.outgoing import ToClient
 CALLS_LIMIT = 10_000
 """Unfinished calls one channel may have."""
 
+FOLLOWS_LIMIT = 100_000
+"""Durable jobs whose end one channel may wait for."""
+
 CHATTER_LIMIT = 4 * 1024 * 1024
 """Progress and console events are dropped for a client that lets this many bytes wait."""
 
@@ -32,8 +37,10 @@ _PROGRESS, _CONSOLE, _SUCCEEDED = Kind.PROGRESS, Kind.CONSOLE, Kind.SUCCEEDED
 class ChannelDoor:
     """One client's channel: the sink of all its calls, tagged by their numbers."""
 
-    def __init__(self, hub: Hub, context: Context, version: str) -> None:
+    def __init__(self, hub: Hub, jobs: JobService, context: Context, version: str) -> None:
         self._hub = hub
+        self._durable = jobs
+        self._follows: dict[int, Follow] = {}
         self._version = version
         self._buffer = ToClient()
         self._jobs: dict[int, str] = {}
@@ -55,6 +62,8 @@ class ChannelDoor:
             self._buffer.event(tag, kind, body, media, number)
             if kind > _SUCCEEDED:
                 self._jobs.pop(tag, None)
+        if self._follows and kind >= _SUCCEEDED:
+            self._follows.pop(tag, None)
         self.conversation.wake()
 
     async def run(self) -> None:
@@ -67,8 +76,11 @@ class ChannelDoor:
             await self.conversation.run(self._on_frame)
         finally:
             for job in list(self._jobs.values()):
-                self._hub.abandon(job)
+                if job:
+                    self._hub.abandon(job)
             self._hub.settle()
+            for follow in self._follows.values():
+                follow.leave()
 
     def _on_frame(self, data: bytes) -> int:
         frame = incoming.parse(client_pb2.ClientFrame, data)
@@ -80,7 +92,10 @@ class ChannelDoor:
             self._buffer.welcome(self._hub.id, self._version)
             self.conversation.wake()
         if says & Says.WORK:
+            before = self._last
             self._on_calls(frame.calls)
+            if frame.submit or frame.follow:
+                self._on_durable(frame, before)
             self._on_requests(frame)
             self._hub.settle()
             self.conversation.load = len(self._jobs)
@@ -119,6 +134,43 @@ class ChannelDoor:
                 if number in jobs:
                     jobs[number] = job
 
+    def _on_durable(self, frame: client_pb2.ClientFrame, before: int) -> None:
+        seen = set(frame.calls.call)
+        for submit in frame.submit:
+            self._number(submit.call, before, seen)
+            self._jobs[submit.call] = ""
+            try:
+                self._check(submit.request.call.args.data)
+                self._durable.kept().track(self._submit(submit.call, submit.request))
+            except FarhandError as error:
+                self.deliver(submit.call, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+        for wanted in frame.follow:
+            self._number(wanted.call, before, seen)
+            try:
+                if len(self._follows) >= FOLLOWS_LIMIT:
+                    raise Overloaded(f"this client waits for {FOLLOWS_LIMIT:,} jobs already", retry_after=1.0)
+                follow = self._durable.kept().follow(wanted.job_id, self, wanted.call, wanted.window)
+            except FarhandError as error:
+                self.deliver(wanted.call, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+            else:
+                self._follows[wanted.call] = follow
+
+    def _number(self, number: int, before: int, seen: set[int]) -> None:
+        if number <= before or number in seen:
+            raise ProtocolViolation(f"call number {number} was used before on this channel")
+        seen.add(number)
+        self._last = max(self._last, number)
+
+    async def _submit(self, number: int, request: client_pb2.SubmitRequest) -> None:
+        try:
+            added = await self._durable.keep(request)
+        except FarhandError as error:
+            self.deliver(number, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+        else:
+            self._jobs.pop(number, None)
+            self._buffer.submitted(number, added.kept.job.id, added.how)
+            self.conversation.wake()
+
     def _check(self, args: bytes) -> None:
         if len(args) > PAYLOAD_LIMIT:
             raise TooLarge(
@@ -134,9 +186,13 @@ class ChannelDoor:
         for number, amount in zip(credit.call, credit.bytes, strict=True):
             if number in self._jobs:
                 self._hub.tell(on.Granted(self._jobs[number], amount))
+            elif number in self._follows:
+                self._follows[number].grant(amount)
         for number in frame.cancel:
+            if number in self._follows:
+                self._follows.pop(number).leave()
             job = self._jobs.get(number)
-            if job is None:
+            if not job:
                 continue
             try:
                 self._hub.cancel(job)
@@ -147,14 +203,15 @@ class ChannelDoor:
 class ChannelService:
     """`ClientService.Channel`."""
 
-    def __init__(self, hub: Hub, registry: Registry, version: str) -> None:
+    def __init__(self, hub: Hub, jobs: JobService, registry: Registry, version: str) -> None:
         self._hub = hub
+        self._jobs = jobs
         self._registry = registry
         self._version = version
 
     async def channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Channel: one client's stream, for as long as it lasts."""
-        door = ChannelDoor(self._hub, context, self._version)
+        door = ChannelDoor(self._hub, self._jobs, context, self._version)
         self._registry.add(door.conversation, worker=False)
         try:
             await door.run()

@@ -10,6 +10,7 @@ from farhand.fronts.grpc.guard import Context
 from farhand.hub.durable import Durables
 from farhand.hub.ids import Ids
 from farhand.model.limits import MESSAGE_LIMIT, PAYLOAD_LIMIT
+from farhand.ports.store import Added
 from farhand.wire.farhand import jobs
 from farhand.wire.farhand._pb import client_pb2
 
@@ -25,22 +26,30 @@ class JobService:
 
     async def submit(self, request: client_pb2.SubmitRequest, context: Context) -> client_pb2.SubmitResponse:
         """Submit."""
+        added = await self.keep(request)
+        return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
+
+    async def keep(self, request: client_pb2.SubmitRequest) -> Added:
+        """Keep what is asked for.
+
+        Raises:
+            FarhandError: it isn't kept, as the class says.
+        """
         size = len(request.call.args.data)
         if size > PAYLOAD_LIMIT:
             text = f"the arguments take {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB)"
             raise TooLarge(text, limit=PAYLOAD_LIMIT, size=size)
-        durables = self._kept()
-        added = await durables.submit(jobs.durable_job(request, self._new_id(), durables.now()))
-        return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
+        durables = self.kept()
+        return await durables.submit(jobs.durable_job(request, self._new_id(), durables.now()))
 
     async def get(self, request: client_pb2.GetJobRequest, context: Context) -> client_pb2.GetJobResponse:
         """GetJob."""
-        return client_pb2.GetJobResponse(job=jobs.view_message(await self._kept().get(request.job_id)))
+        return client_pb2.GetJobResponse(job=jobs.view_message(await self.kept().get(request.job_id)))
 
     async def find(self, request: client_pb2.ListJobsRequest, context: Context) -> client_pb2.ListJobsResponse:
         """ListJobs: without their results, which can be large."""
         answer = client_pb2.ListJobsResponse()
-        for kept in await self._kept().find(jobs.job_filter(request)):
+        for kept in await self.kept().find(jobs.job_filter(request)):
             view = jobs.view_message(kept)
             view.last.ClearField("payload")
             answer.jobs.append(view)
@@ -52,18 +61,18 @@ class JobService:
         self, request: client_pb2.AttachRequest, context: Context
     ) -> AsyncGenerator[client_pb2.LogEntry, None]:
         """Attach: HTTP/2's flow control holds back a slow reader, and nothing is kept for it here."""
-        async with aclosing(self._kept().attach(request.job_id, request.offset)) as log:
+        async with aclosing(self.kept().attach(request.job_id, request.offset)) as log:
             async for entry in log:
                 yield jobs.entry_message(request.job_id, entry)
 
     async def retry(self, request: client_pb2.RetryJobRequest, context: Context) -> client_pb2.SubmitResponse:
         """RetryJob."""
-        added = await self._kept().retry(request.job_id, self._new_id())
+        added = await self.kept().retry(request.job_id, self._new_id())
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
 
     async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
         """Cancel, of a job that isn't a call under way."""
-        kept = await self._kept().cancel(request.job_id)
+        kept = await self.kept().cancel(request.job_id)
         outcome = kept.last.outcome if kept.last is not None else ""
         fault = kept.last.fault if kept.last is not None else None
         message = fault.message if fault is not None else "the job had finished"
@@ -74,7 +83,12 @@ class JobService:
         """Whether this hub keeps durable jobs."""
         return self._durables is not None
 
-    def _kept(self) -> Durables:
+    def kept(self) -> Durables:
+        """The hub's durable jobs.
+
+        Raises:
+            Unavailable: it keeps none.
+        """
         if self._durables is None:
             raise Unavailable("this hub keeps no durable jobs: start it with a store", retryable=False)
         return self._durables

@@ -131,7 +131,7 @@ class Server:
     def _client_methods(self) -> grpc.GenericRpcHandler:
         jobs = JobService(self._durables)
         calls = CallService(self._hub, jobs, self._version)
-        channels = ChannelService(self._hub, self._registry, self._version)
+        channels = ChannelService(self._hub, jobs, self._registry, self._version)
         methods = {
             "Run": _unary(guarded(calls.run), client_pb2.RunRequest),
             "Stream": grpc.unary_stream_rpc_method_handler(

@@ -86,7 +86,8 @@ def hub_says(frame: worker_pb2.HubFrame) -> int:
 def client_says(frame: client_pb2.ClientFrame) -> int:
     """What a client's frame says."""
     has = frame.HasField
-    says = Says.WORK if has("calls") or frame.cancel or has("credit") else 0
+    work = has("calls") or frame.submit or frame.follow or frame.cancel or has("credit")
+    says = Says.WORK if work else 0
     if frame.protocol:
         says |= Says.HELLO
     if has("heartbeat"):
@@ -99,7 +100,7 @@ def client_says(frame: client_pb2.ClientFrame) -> int:
 def channel_says(frame: client_pb2.ChannelFrame) -> int:
     """What a hub's frame to a client says."""
     has = frame.HasField
-    says = Says.WORK if has("events") else 0
+    says = Says.WORK if has("events") or frame.submitted else 0
     if has("welcome"):
         says |= Says.WELCOME
     if has("heartbeat"):

@@ -25,7 +25,13 @@ Frame = tuple[bytes, int]
 """A serialized frame and what it says, for the link."""
 
 
+Asked = client_pb2.ChannelSubmit | client_pb2.ChannelFollow
+"""What a client may ask for by call number beside a call."""
+
 _WORK = int(Says.WORK)
+
+SUBMIT_COST = 256
+"""Bytes a submit is charged beside its arguments, for its options."""
 
 
 class _Outgoing:
@@ -261,6 +267,15 @@ class FromClient(_Outgoing):
         self._rows.append((number, handler, args.data, args.media, timeout_ms, window, events))
         self._charge(cost, _WORK)
 
+    def ask(self, asked: Asked) -> None:
+        """Submit a durable job, or follow one to its end."""
+        if isinstance(asked, client_pb2.ChannelSubmit):
+            self._frame.submit.append(asked)
+            self._charge(len(asked.request.call.args.data) + SUBMIT_COST, _WORK)
+        else:
+            self._frame.follow.append(asked)
+            self._charge(ENTRY_COST, _WORK)
+
     def cancel(self, number: int) -> None:
         """Ask for the call's end; the hub answers with it."""
         self._frame.cancel.append(number)
@@ -317,6 +332,11 @@ class ToClient(_Outgoing):
         self.entries += 1
         if self.entries >= ENTRIES or self._cost >= FRAME_TARGET:
             self._seal()
+
+    def submitted(self, call: int, job: str, how: str) -> None:
+        """A durable job that this call asked for is kept."""
+        self._frame.submitted.add(call=call, job_id=job, how=how)
+        self._charge(ENTRY_COST, _WORK)
 
     def mergeable(self, call: int, event: Event) -> None:
         """A PROGRESS or CONSOLE event, merged with the one before it if that still waits."""

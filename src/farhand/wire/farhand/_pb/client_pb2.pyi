@@ -78,34 +78,68 @@ class CancelResponse(_message.Message):
     def __init__(self, outcome: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ClientFrame(_message.Message):
-    __slots__ = ("protocol", "calls", "cancel", "credit", "heartbeat", "goodbye")
+    __slots__ = ("protocol", "calls", "cancel", "credit", "heartbeat", "goodbye", "submit", "follow")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    SUBMIT_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     calls: Calls
     cancel: _containers.RepeatedScalarFieldContainer[int]
     credit: CallCredits
     heartbeat: _common_pb2.Heartbeat
     goodbye: _common_pb2.Goodbye
-    def __init__(self, protocol: _Optional[int] = ..., calls: _Optional[_Union[Calls, _Mapping]] = ..., cancel: _Optional[_Iterable[int]] = ..., credit: _Optional[_Union[CallCredits, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+    submit: _containers.RepeatedCompositeFieldContainer[ChannelSubmit]
+    follow: _containers.RepeatedCompositeFieldContainer[ChannelFollow]
+    def __init__(self, protocol: _Optional[int] = ..., calls: _Optional[_Union[Calls, _Mapping]] = ..., cancel: _Optional[_Iterable[int]] = ..., credit: _Optional[_Union[CallCredits, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., submit: _Optional[_Iterable[_Union[ChannelSubmit, _Mapping]]] = ..., follow: _Optional[_Iterable[_Union[ChannelFollow, _Mapping]]] = ...) -> None: ...
+
+class ChannelSubmit(_message.Message):
+    __slots__ = ("call", "request")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    request: SubmitRequest
+    def __init__(self, call: _Optional[int] = ..., request: _Optional[_Union[SubmitRequest, _Mapping]] = ...) -> None: ...
+
+class ChannelFollow(_message.Message):
+    __slots__ = ("call", "job_id", "window")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    job_id: str
+    window: int
+    def __init__(self, call: _Optional[int] = ..., job_id: _Optional[str] = ..., window: _Optional[int] = ...) -> None: ...
 
 class ChannelFrame(_message.Message):
-    __slots__ = ("welcome", "events", "heartbeat", "draining", "goodbye")
+    __slots__ = ("welcome", "events", "heartbeat", "draining", "goodbye", "submitted")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    SUBMITTED_FIELD_NUMBER: _ClassVar[int]
     welcome: _worker_pb2.Welcome
     events: CallEvents
     heartbeat: _common_pb2.Heartbeat
     draining: bool
     goodbye: _common_pb2.Goodbye
-    def __init__(self, welcome: _Optional[_Union[_worker_pb2.Welcome, _Mapping]] = ..., events: _Optional[_Union[CallEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ...) -> None: ...
+    submitted: _containers.RepeatedCompositeFieldContainer[ChannelSubmitted]
+    def __init__(self, welcome: _Optional[_Union[_worker_pb2.Welcome, _Mapping]] = ..., events: _Optional[_Union[CallEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., submitted: _Optional[_Iterable[_Union[ChannelSubmitted, _Mapping]]] = ...) -> None: ...
+
+class ChannelSubmitted(_message.Message):
+    __slots__ = ("call", "job_id", "how")
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    HOW_FIELD_NUMBER: _ClassVar[int]
+    call: int
+    job_id: str
+    how: str
+    def __init__(self, call: _Optional[int] = ..., job_id: _Optional[str] = ..., how: _Optional[str] = ...) -> None: ...
 
 class Calls(_message.Message):
     __slots__ = ("call", "handler", "args", "media", "timeout_ms", "window", "events", "extra")

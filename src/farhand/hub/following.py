@@ -1,0 +1,204 @@
+"""Those who follow durable jobs: some read a log from any offset, some wait for the end only.
+
+Both see what the store has kept, never what a call said: what is seen stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any
+
+from farhand.errors import FarhandError, JobNotFound
+from farhand.hub.service import Sink
+from farhand.model.durable import Entry, KeptJob
+from farhand.model.event import Event, Fault, Kind
+from farhand.model.limits import CHUNK_OVERHEAD
+from farhand.ports.store import Store
+
+LOOK_EVERY = 1.0
+"""Seconds between looks at what this hub wasn't told of: the work of other hubs, children that failed with a parent."""
+LOOKED_AT = 2_000
+"""Jobs looked at each time, those first whose turn is longest ago."""
+PAGE = 256
+
+
+class Follow:
+    """One who waits for a job's end. `left` is how many bytes of chunks may still be sent."""
+
+    __slots__ = ("gone", "id", "left", "room", "sink", "tag")
+
+    def __init__(self, id: str, sink: Sink, tag: int, window: int) -> None:
+        self.id = id
+        self.sink = sink
+        self.tag = tag
+        self.left = window
+        self.room = asyncio.Event()
+        self.gone = False
+
+    def grant(self, amount: int) -> None:
+        """It takes this many more bytes of chunks."""
+        self.left += amount
+        self.room.set()
+
+    def leave(self) -> None:
+        """It wants nothing more."""
+        self.gone = True
+        self.room.set()
+
+
+class Following:
+    """All who follow on one hub. `track` runs what nobody waits for."""
+
+    def __init__(self, store: Store, track: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self._store = store
+        self._track = track
+        self._changed: dict[str, tuple[asyncio.Event, list[None]]] = {}
+        self._follows: dict[str, list[Follow]] = {}
+        self._turns: deque[str] = deque()
+
+    # -- what others tell --------------------------------------------------------------------------------------------
+
+    def changed(self, id: str) -> None:
+        """Something was kept of this job."""
+        found = self._changed.get(id)
+        if found is not None:
+            found[0].set()
+            self._changed[id] = (asyncio.Event(), found[1])
+
+    def ended(self, kept: KeptJob, chunks: int) -> None:
+        """This job's end was kept, after so many chunks."""
+        for follow in self._follows.pop(kept.job.id, ()):
+            self._tell(follow, kept, chunks)
+
+    # -- for callers -------------------------------------------------------------------------------------------------
+
+    async def log(self, id: str, offset: int) -> AsyncGenerator[Entry, None]:
+        """A job's log from `offset` on: what is there, then what comes, up to its end.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        kept = await self._get(id)
+        _, followers = self._changed.setdefault(id, (asyncio.Event(), []))
+        followers.append(None)
+        try:
+            while True:
+                changed = self._changed[id][0]
+                entries = await self._store.read(id, offset, PAGE)
+                for entry in entries:
+                    yield entry
+                    offset = entry.offset + 1
+                    if entry.event.kind.final:
+                        return
+                if entries:
+                    continue
+                if kept.ended is not None and offset >= kept.offset:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await changed.wait()
+                kept = await self._get(id)
+        finally:
+            followers.pop()
+            if not followers:
+                self._changed.pop(id, None)
+
+    def end(self, id: str, sink: Sink, tag: int, window: int, runs_here: bool) -> Follow:
+        """Tell `sink` of the job's end, after the chunks of its last attempt. `runs_here`: its end is sure to be told
+        by `ended`, and needn't be looked for."""
+        follow = Follow(id, sink, tag, window)
+        found = self._follows.get(id)
+        if found is None:
+            self._follows[id] = [follow]
+            self._turns.append(id)
+        else:
+            found.append(follow)
+        if not runs_here:
+            self._track(self._look_at(id))
+        return follow
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    async def look(self) -> None:
+        """Look at jobs that are followed: one round of the chore.
+
+        Raises:
+            FarhandError: the store is away.
+        """
+        for _ in range(min(LOOKED_AT, len(self._turns))):
+            id = self._turns.popleft()
+            follows = [follow for follow in self._follows.get(id, ()) if not follow.gone]
+            if follows:
+                self._turns.append(id)
+                await self._look_at(id)
+            else:
+                self._follows.pop(id, None)
+
+    async def _look_at(self, id: str) -> None:
+        try:
+            kept = await self._get(id)
+        except JobNotFound as error:
+            fault = Fault(error.code, error.message, error.retryable, error.details)
+            for follow in self._follows.pop(id, ()):
+                if not follow.gone:
+                    follow.sink.deliver(follow.tag, Event(Kind.FAILED, fault=fault), 0)
+            return
+        if kept.ended is not None:
+            last = await self._store.read(id, kept.offset - 1, 1)
+            self.ended(kept, last[0].number if last else 0)
+
+    async def _get(self, id: str) -> KeptJob:
+        kept = await self._store.get(id)
+        if kept is None:
+            raise JobNotFound(f"there is no durable job {id[:80]!r}")
+        return kept
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, follow: Follow, kept: KeptJob, chunks: int) -> None:
+        assert kept.last is not None, "a job that has ended has a last event"
+        if follow.gone:
+            return
+        if chunks and kept.last.kind is Kind.SUCCEEDED:
+            self._track(self._replay(follow, kept, chunks))
+        else:
+            follow.sink.deliver(follow.tag, kept.last, 0)
+
+    async def _replay(self, follow: Follow, kept: KeptJob, chunks: int) -> None:
+        """Send the chunks of the last attempt, as far as credit goes, and the end."""
+        try:
+            async for entry in self._last_attempt(kept):
+                if entry.event.kind is Kind.CHUNK:
+                    while follow.left <= 0 and not follow.gone:
+                        follow.room.clear()
+                        await follow.room.wait()
+                    follow.left -= len(entry.event.payload.data) + CHUNK_OVERHEAD
+                if follow.gone:
+                    return
+                follow.sink.deliver(follow.tag, entry.event, entry.number)
+        except FarhandError as error:
+            fault = Fault(error.code, error.message, error.retryable, error.details)
+            follow.sink.deliver(follow.tag, Event(Kind.FAILED, fault=fault), 0)
+
+    async def _last_attempt(self, kept: KeptJob) -> AsyncGenerator[Entry, None]:
+        """The chunks of a job's last attempt, and its end."""
+        begin = 0
+        if kept.attempt > 1:
+            async for entry in self._entries(kept, 0):
+                if entry.event.kind is Kind.STARTED:
+                    begin = entry.offset
+        async for entry in self._entries(kept, begin):
+            if entry.event.kind is Kind.CHUNK or entry.event.kind.final:
+                yield entry
+
+    async def _entries(self, kept: KeptJob, offset: int) -> AsyncGenerator[Entry, None]:
+        while offset < kept.offset:
+            entries = await self._store.read(kept.job.id, offset, PAGE)
+            if not entries:
+                raise JobNotFound(f"the log of job {kept.job.id} is not kept any more")
+            for entry in entries:
+                yield entry
+            offset = entries[-1].offset + 1
