@@ -56,6 +56,8 @@ def unopened(error: BaseException, url: str) -> FarhandError | None:
     text, store = str(error) or type(error).__name__, shown(url)
     if isinstance(error, asyncpg.ClientConfigurationError):
         return InvalidArguments(f"{store!r} is no URL of a PostgreSQL store: {text}")
+    if isinstance(error, ValueError):  # its text can hold a piece of the URL, and that a piece of the password
+        return InvalidArguments(f"{store!r} is no URL of a PostgreSQL store: write special characters as %XX")
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InsufficientPrivilegeError):
         return Unavailable(
             f"the PostgreSQL store {store} refuses this user: {text}. Correct user, password or rights", retryable=False

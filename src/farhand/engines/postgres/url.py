@@ -29,8 +29,9 @@ def read(url: str) -> Address:
     try:
         parts = urlsplit(url)
         given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError as error:
-        raise InvalidArguments(f"{shown(url)!r} is no URL of a PostgreSQL store: {error}") from None
+    except ValueError:  # its text can hold a piece of the password
+        text = f"{shown(url)!r} is no URL of a PostgreSQL store: write special characters as %XX"
+        raise InvalidArguments(text) from None
     own = {name: value for name, value in given if name in ("schema", "notify")}
     switch = own.get("notify", "on")
     if switch not in SWITCH:
