@@ -59,6 +59,14 @@ async def count(n: int, size: int = 0) -> AsyncIterator[Any]:
 
 
 @app.handler
+async def chunk_until(path: str) -> AsyncIterator[str]:
+    """A chunk, and the end once there is a file."""
+    yield "first"
+    while not os.path.exists(path):  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.01)
+
+
+@app.handler
 def lines(ctx: farhand.Context, n: int) -> Generator[int, None, str]:
     for number in range(n):
         print("line", number)

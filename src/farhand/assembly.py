@@ -10,10 +10,11 @@ from farhand.core.machine import Limits
 from farhand.engines.local.loops import new_loop, run_process
 from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
-from farhand.errors import InvalidArguments
+from farhand.errors import InvalidArguments, Unavailable
 from farhand.fronts.grpc.server import Server
-from farhand.hub.durable import Durables
+from farhand.hub.durable import LEASE, Durables
 from farhand.hub.service import Hub
+from farhand.model.urls import shown
 from farhand.ports.store import Store
 from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
@@ -51,9 +52,10 @@ class RunningHub:
         await self.stop()
 
 
-def open_store(url: str) -> Store:
-    """The store that a URL names: ``memory:``, or ``sqlite:///PATH`` (relative to the current folder; four slashes for
-    an absolute path).
+async def open_store(url: str) -> Store:
+    """The store that a URL names: ``memory:``; ``sqlite:///PATH`` (relative to the current folder; four slashes for an
+    absolute path); or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``, which several hubs may share, with
+    ``?schema=NAME`` ("farhand") and ``?notify=off`` for hubs that are only to look, each second, what others have done.
 
     Raises:
         InvalidArguments: the URL names none.
@@ -68,23 +70,40 @@ def open_store(url: str) -> Store:
         from farhand.engines.sqlite.store import SqliteStore
 
         return SqliteStore(rest[3:])
-    raise InvalidArguments(f"{url!r} names no store: use sqlite:///farhand.db, or memory: for what may be forgotten")
+    if scheme in ("postgresql", "postgres") and rest.startswith("//"):
+        try:
+            from farhand.engines.postgres.store import PostgresStore
+        except ImportError as missing:
+            raise Unavailable(str(missing), retryable=False) from missing
+        return await PostgresStore.open(url)
+    raise InvalidArguments(
+        f"{shown(url)!r} names no store: use sqlite:///farhand.db, postgresql://USER@HOST/DATABASE for several hubs, "
+        "or memory: for what may be forgotten"
+    )
 
 
 async def serve_hub(
-    address: str = "127.0.0.1:0", limits: Limits | None = None, store: Store | None = None
+    address: str = "127.0.0.1:0",
+    limits: Limits | None = None,
+    store: Store | None = None,
+    lease: float = LEASE,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
-    it keeps durable jobs.
+    it keeps durable jobs, with leases of so many seconds.
 
     Raises:
         PermissionDenied: the host is not loopback.
         Unavailable: the port is taken.
     """
     hub = Hub(limits)
-    durables = None if store is None else Durables(hub, store)
+    durables = None if store is None else Durables(hub, store, lease)
     server = Server(hub, durables)
-    await server.start(address)
+    try:
+        await server.start(address)
+    except BaseException:
+        if store is not None:
+            await store.close()
+        raise
     if durables is not None:
         durables.start()
     return RunningHub(hub, server, durables)

@@ -13,6 +13,7 @@ import msgspec
 
 from farhand.errors import FarhandError, InvalidArguments
 from farhand.model.names import check_name
+from farhand.model.urls import shown
 
 T = TypeVar("T")
 FILE = "farhand.toml"
@@ -108,6 +109,13 @@ def _limit(value: Any) -> float | None:
     return number
 
 
+def _lease(value: Any) -> float:
+    number = _number(value)
+    if not 1 <= number <= 3600:
+        raise ValueError("1 to 3600 seconds are needed")
+    return number
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
@@ -126,13 +134,26 @@ SLOTS = Setting("slots", _count, 32, "jobs a worker takes at once")
 PROCESSES = Setting("processes", _count, 1, "worker processes to start")
 GRACE = Setting("grace", _seconds, 30.0, "seconds that running work may take to finish at SIGTERM")
 STORE = Setting("store", _text, "sqlite:///farhand.db", "URL of the store where a hub keeps durable jobs")
+LEASE = Setting("lease", _lease, 30.0, "seconds after which a durable job whose hub is silent is taken over by another")
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
 LOG_LEVEL = Setting("log_level", _one_of(*LEVELS), "info", "least of what is logged: debug, info, warning or error")
 LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the log: console, or json lines")
 
-SETTINGS: tuple[Setting[Any], ...] = (HUB, GRPC, STORE, GROUP, SLOTS, PROCESSES, GRACE, TIMEOUT, LOG_LEVEL, LOG_FORMAT)
+SETTINGS: tuple[Setting[Any], ...] = (
+    HUB,
+    GRPC,
+    STORE,
+    LEASE,
+    GROUP,
+    SLOTS,
+    PROCESSES,
+    GRACE,
+    TIMEOUT,
+    LOG_LEVEL,
+    LOG_FORMAT,
+)
 
 
 def resolve(
@@ -177,8 +198,12 @@ def _read(setting: Setting[T], raw: Any, source: str) -> Value[T]:
         return Value(setting.read(raw), source)
     except (TypeError, ValueError) as error:
         raise BadSetting(
-            f"{setting.name} = {raw!r} (from {source}) can't be used: {error}; it is {setting.doc}"
+            f"{setting.name} = {_shown(raw)!r} (from {source}) can't be used: {error}; it is {setting.doc}"
         ) from None
+
+
+def _shown(raw: Any) -> Any:
+    return shown(raw) if isinstance(raw, str) else raw
 
 
 def _load(path: Path) -> dict[str, Any]:

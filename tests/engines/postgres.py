@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import asyncpg
 import pytest
@@ -33,9 +35,25 @@ async def admin() -> AsyncIterator[Any]:
     await connection.close()
 
 
-@pytest.fixture
-async def schema(admin: Any) -> AsyncIterator[str]:
+@asynccontextmanager
+async def fresh_schema() -> AsyncIterator[str]:
     """The name of a schema that isn't there yet, and is gone afterwards."""
+    admin = await connect()
     name = f"farhand_test_{uuid.uuid4().hex[:12]}"
-    yield name
-    await admin.execute(f"drop schema if exists {name} cascade")
+    try:
+        yield name
+    finally:
+        await admin.execute(f"drop schema if exists {name} cascade")
+        await admin.close()
+
+
+@pytest.fixture
+async def schema() -> AsyncIterator[str]:
+    """A fresh one."""
+    async with fresh_schema() as name:
+        yield name
+
+
+def url_of(schema: str, **more: str) -> str:
+    """The URL of a store in this schema."""
+    return f"{URL}{'&' if '?' in URL else '?'}{urlencode({'schema': schema, **more})}"

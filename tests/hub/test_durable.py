@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from farhand.errors import (
 from farhand.model.event import Kind
 from farhand.worker.context import capture_prints, release_prints
 from farhand.worker.worker import WorkerOptions
+from tests.engines.postgres import fresh_schema, url_of
 
 app = App()
 tries: dict[str, int] = {}
@@ -63,11 +65,21 @@ async def refuse(number: int) -> None:
     raise KeyError("never")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncClient]:
     tries.clear()
     gate.clear()
-    store = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/farhand.db")
+    async with AsyncExitStack() as stack:
+        url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/farhand.db"
+        if request.param == "postgres":
+            url = url_of(await stack.enter_async_context(fresh_schema()))
+        yield await stack.enter_async_context(serving(url))
+
+
+@asynccontextmanager
+async def serving(url: str) -> AsyncIterator[AsyncClient]:
+    """A client of a hub with a worker, in this process."""
+    store = await open_store(url)
     async with await serve_hub(store=store) as hub, AsyncClient(hub.address, connect_timeout=5.0) as client:
         worker = build_worker(app, WorkerOptions(hub=hub.address, slots=4, id="w1"))
         running = asyncio.ensure_future(worker.run(grace=0.5))

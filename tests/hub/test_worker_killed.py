@@ -19,7 +19,7 @@ JOBS = 40
 
 async def _kill_in_the_middle(folder: Path, kills: int) -> int:
     """Jobs that ended once and well, though their workers were killed."""
-    store = open_store(f"sqlite:///{folder}/farhand.db")
+    store = await open_store(f"sqlite:///{folder}/farhand.db")
     async with await serve_hub(store=store) as hub, AsyncClient(hub.address, connect_timeout=5.0) as client:
         jobs = []
         for kill in range(kills):
@@ -60,7 +60,7 @@ async def test_what_many_killed_workers_had_is_tried_again_and_ends_once(tmp_pat
 
 @pytest.mark.timeout(120)
 async def test_a_job_that_kills_its_workers_is_parked(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/farhand.db")
+    store = await open_store(f"sqlite:///{tmp_path}/farhand.db")
     async with await serve_hub(store=store) as hub, AsyncClient(hub.address, connect_timeout=5.0) as client:
         poison = await client.submit("kill_me", backoff=0.01)
         async with serving(*worker(hub.address, "pool", "--processes", "2")):

@@ -87,7 +87,14 @@ def hub(
     grpc: Listen = None,
     store: Annotated[
         str | None,
-        typer.Option("--store", metavar="URL", help="Keep durable jobs here: sqlite:///FILE, or memory: to forget."),
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="Keep durable jobs here: sqlite:///FILE, postgresql://…, or memory: to forget.",
+        ),
+    ] = None,
+    lease: Annotated[
+        float | None, typer.Option("--lease", help="Seconds after which another hub takes over what this one left.")
     ] = None,
     grace: Grace = None,
     log_level: LogLevel = None,
@@ -100,7 +107,8 @@ def hub(
     _log(log_level, log_format)
     address = config.resolve(config.GRPC, grpc).value
     url = config.resolve(config.STORE, store).value
-    raise typer.Exit(serving.run_hub(address, config.resolve(config.GRACE, grace).value, url))
+    seconds = config.resolve(config.LEASE, lease).value
+    raise typer.Exit(serving.run_hub(address, config.resolve(config.GRACE, grace).value, url, seconds))
 
 
 @app.command()

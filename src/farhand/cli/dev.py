@@ -45,7 +45,7 @@ async def run_dev(options: Options) -> int:
     """
     file = find_file(options.target.partition(":")[0]).resolve()
     signals = Signals()
-    async with await serve_hub(options.address, store=open_store("memory:")) as hub:
+    async with await serve_hub(options.address, store=await open_store("memory:")) as hub:
         output.ready(f"farhand hub ready on {hub.address}")
         dev = _Dev(options, file, hub, signals)
         while not signals.stop.is_set():

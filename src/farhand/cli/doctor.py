@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from farhand.cli import output
 from farhand.client.aio import AsyncClient
 from farhand.client.views import HubInfo
 from farhand.errors import FarhandError
+from farhand.model import urls
 from farhand.model.limits import PROTOCOL
 from farhand.model.worker import WorkerState, WorkerView
 
@@ -44,6 +46,7 @@ def examine(hub: str | None, as_json: bool) -> int:
     """Print the findings; 1 if something is wrong."""
     found = Findings(_versions(), {}, "", {}, {}, [])
     _settings(found, hub)
+    _judge_store(found)
     asyncio.run(_look(found))
     if as_json:
         output.print_json(found)
@@ -85,6 +88,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _judge_store(found: Findings) -> None:
+    if found.settings[config.STORE.name]["value"].startswith("postgres") and not find_spec("asyncpg"):
+        found.problems.append("the store is PostgreSQL's, and its driver isn't there: pip install 'farhand[postgres]'")
+
+
 def _settings(found: Findings, hub: str | None) -> None:
     for setting in config.SETTINGS:
         try:
@@ -94,6 +102,8 @@ def _settings(found: Findings, hub: str | None) -> None:
                 found.problems.append(str(error))
             one = config.Value(setting.default, "default")
         shown = "30 for run, 300 for stream" if setting is config.TIMEOUT and one.value is None else one.value
+        if setting is config.STORE:
+            shown = urls.shown(one.value)
         found.settings[setting.name] = {"value": shown, "source": one.source}
 
 

@@ -12,14 +12,14 @@ from farhand.worker.loading import load_app
 from farhand.worker.worker import WorkerOptions
 
 
-def run_hub(address: str, grace: float, store: str) -> int:
+def run_hub(address: str, grace: float, store: str, lease: float) -> int:
     """Serve a hub until a signal; its exit status."""
-    return run_process(_serve_hub(address, grace, store))
+    return run_process(_serve_hub(address, grace, store, lease))
 
 
-async def _serve_hub(address: str, grace: float, store: str) -> int:
+async def _serve_hub(address: str, grace: float, store: str, lease: float) -> int:
     signals = Signals()
-    async with await serve_hub(address, store=open_store(store)) as hub:
+    async with await serve_hub(address, store=await open_store(store), lease=lease) as hub:
         output.ready(f"farhand hub ready on {hub.address}")
         await signals.stop.wait()
         drain = asyncio.ensure_future(hub.drain(grace))

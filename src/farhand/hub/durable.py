@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Collection, Coroutine
 from typing import Any
 
 import structlog
@@ -18,34 +18,39 @@ from farhand.core import events as on
 from farhand.core.lifecycle import Move, after, sources
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound
+from farhand.hub.elsewhere import Elsewhere
 from farhand.hub.following import Follow, Following
+from farhand.hub.holding import Holding
 from farhand.hub.service import Hub, Sink
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, Store
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Store
 
 LEASE = 30.0
-"""Seconds a lease lasts; renewed every RENEW_EVERY."""
-RENEW_EVERY = 5.0
+"""Seconds a lease lasts, unless said otherwise; renewed RENEWALS times meanwhile."""
+RENEWALS = 6
 LOOK_EVERY = 1.0
 """Seconds between looks at what is overdue, and at what other hubs on the same store have done."""
 CLAIMS = 256
-CHATTER = 1_000
-"""Progress and console events of one attempt that may wait for the store; more are dropped."""
+CHATTER, CHATTER_SIZE = 1_000, 1024 * 1024
+"""Progress and console events of one attempt that may wait for the store, and their characters; more are dropped."""
 
 
 class Attempt:
     """One try of a durable job on this hub, and the sink of its call."""
 
-    __slots__ = ("call", "kept", "over", "owner", "recording", "said")
+    __slots__ = ("call", "chatter", "held_until", "kept", "offset", "over", "owner", "recording", "said")
 
     def __init__(self, owner: Durables, kept: KeptJob) -> None:
         self.owner = owner
         self.kept = kept
         self.call = ""
         self.said: list[Said] = []
+        self.chatter = 0
+        self.offset = kept.offset
+        self.held_until = kept.lease_until
         self.recording = False
         self.over = False
 
@@ -58,8 +63,10 @@ class Attempt:
         """Take an event of the call; it is recorded soon."""
         if event.kind is Kind.QUEUED or self.over:
             return
-        if event.kind in (Kind.PROGRESS, Kind.CONSOLE) and len(self.said) > CHATTER:
-            return
+        if event.kind in (Kind.PROGRESS, Kind.CONSOLE):
+            if len(self.said) > CHATTER or self.chatter > CHATTER_SIZE:
+                return
+            self.chatter += len(event.text)
         self.said.append(Said(event, number))
         if not self.recording:
             self.recording = True
@@ -69,14 +76,17 @@ class Attempt:
 class Durables:
     """The durable jobs of a hub. All calls belong to the hub's event loop."""
 
-    def __init__(self, hub: Hub, store: Store) -> None:
+    def __init__(self, hub: Hub, store: Store, lease: float = LEASE) -> None:
         self._hub = hub
         self._store = store
+        self._lease = lease
         self._attempts: dict[str, Attempt] = {}
         self._following = Following(store, self.track)
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._holding = Holding(store.now, store.shared)
+        self._elsewhere = Elsewhere(store, self._attempts, self._stop_attempt, self._lose_attempt)
         self._log = structlog.get_logger("farhand.durable")
 
     # -- its life ----------------------------------------------------------------------------------------------------
@@ -84,6 +94,7 @@ class Durables:
     def start(self) -> None:
         """Begin to claim, renew and look after."""
         self._hub.on_room = self._work.set
+        self._store.listen(self._hear)
         self._work.set()
         chores = (self._claiming(), self._renewing(), self._looking())
         self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
@@ -94,6 +105,7 @@ class Durables:
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        self._holding.stop()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
@@ -148,10 +160,7 @@ class Durables:
         early = frozenset({State.WAITING, State.QUEUED})
         if await self._change(Change(id=id, sources=early, to=State.CANCELLED, said=(never,))) is None:
             await self._change(Change(id=id, sources=sources(Move.CANCEL), to=State.CANCELLING))
-            attempt = self._attempts.get(id)
-            if attempt is not None and self._hub.knows(attempt.call):
-                self._hub.cancel(attempt.call)
-                self._hub.settle()
+            self._stop_attempt(id)
         async with contextlib.aclosing(self.attach(id, kept.offset)) as log:
             async for _ in log:
                 pass
@@ -208,12 +217,14 @@ class Durables:
         """Write what an attempt has said, in as few writes as it comes, until nothing more waits."""
         try:
             while attempt.said and not attempt.over:
-                said, attempt.said = tuple(attempt.said), []
+                said, attempt.said, attempt.chatter = tuple(attempt.said), [], 0
                 if said[-1].event.kind.final:
-                    attempt.over = True
                     await self._finish(attempt, said)
                 elif not await self._go_on(attempt, said):
                     self._lose(attempt)
+        except FarhandError as error:
+            self._log.warning("what a job says can't be kept; it is given up", job=attempt.lease.id, why=error.message)
+            self._lose(attempt)
         except Exception:
             self._log.exception("a job's events can't be kept", job=attempt.kept.job.id)
             self._lose(attempt)
@@ -222,13 +233,26 @@ class Durables:
 
     async def _go_on(self, attempt: Attempt, said: tuple[Said, ...]) -> bool:
         """Keep events before the end; whether the attempt still has its lease."""
-        id, epoch = attempt.lease.id, attempt.lease.epoch
-        started = said[0].event.kind is Kind.STARTED
-        change = Change(id=id, sources=frozenset({State.ASSIGNED}), to=State.RUNNING, epoch=epoch, said=said)
-        kept = started and await self._change(change) is not None
-        if not kept and await self._store.append(attempt.lease, said, self._store.now()) is None:
+
+        async def write() -> int | None:
+            id, epoch = attempt.lease.id, attempt.lease.epoch
+            if said[0].event.kind is Kind.STARTED:
+                change = Change(id=id, sources=frozenset({State.ASSIGNED}), to=State.RUNNING, epoch=epoch, said=said)
+                if await self._change(change) is not None:
+                    return attempt.offset
+            return await self._store.append(attempt.lease, said, self._store.now())
+
+        async def again() -> int | None:
+            kept = await self._store.get(attempt.lease.id)
+            if kept is None or kept.epoch != attempt.lease.epoch or kept.state not in LEASED:
+                return None
+            return attempt.offset if kept.offset > attempt.offset else await write()
+
+        first = await self._holding.write(attempt, False, write, again)
+        if first is None:
             return False
-        self._following.changed(id)
+        attempt.offset = first + len(said)
+        self._following.changed(attempt.lease.id)
         read = sum(len(one.event.payload.data) + CHUNK_OVERHEAD for one in said if one.event.kind is Kind.CHUNK)
         if read and self._hub.knows(attempt.call):
             self._hub.tell(on.Granted(attempt.call, read))
@@ -237,7 +261,12 @@ class Durables:
     async def _finish(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
         kept, now = attempt.kept, self._store.now()
         verdict = judge(kept.job.retries, kept.attempt, said[-1].event, now, random.random())
-        await self._settle(kept, verdict, said)
+
+        async def write() -> None:
+            await self._settle(kept, verdict, said)  # fenced by the state it moves from, so it may be done again
+
+        await self._holding.write(attempt, True, write, write)
+        attempt.over = True
         if self._attempts.get(kept.job.id) is attempt:
             del self._attempts[kept.job.id]
         self._work.set()
@@ -275,6 +304,18 @@ class Durables:
         self._hub.abandon(attempt.call)
         self._hub.settle()
 
+    def _lose_attempt(self, id: str) -> None:
+        attempt = self._attempts.get(id)
+        if attempt is not None:
+            self._lose(attempt)
+
+    def _stop_attempt(self, id: str) -> None:
+        """Let a cancel reach the handler, if it runs at this hub."""
+        attempt = self._attempts.get(id)
+        if attempt is not None and self._hub.knows(attempt.call):
+            self._hub.cancel(attempt.call)
+            self._hub.settle()
+
     async def _change(self, change: Change) -> KeptJob | None:
         kept = await self._store.change(change, self._store.now())
         if kept is not None:
@@ -283,31 +324,48 @@ class Durables:
                 self._following.ended(kept, change.said[-1].number)
         return kept
 
+    def _hear(self, news: News) -> None:
+        """Another hub on the store has done something."""
+        if news.groups or news.missed:
+            self._work.set()
+        self._following.hear(news)
+        if own := list(self._attempts) if news.missed else self._attempts.keys() & news.jobs:
+            self.track(self._heed(own))
+
+    async def _heed(self, own: Collection[str]) -> None:
+        with self._excused("what another hub changed can't be looked up; it is seen later"):
+            await self._elsewhere.heed(own)
+
     # -- chores ------------------------------------------------------------------------------------------------------
 
     async def _claiming(self) -> None:
         """Give due jobs to free slots, whenever there may be both."""
-        if not self._store.shared:
-            with self._excused("leases of a hub that is gone can't be looked up"):
-                await self._recover()
+        unsure = not self._store.shared
         while True:
             self._work.clear()
             try:
+                if unsure:
+                    await self._recover()
+                unsure = False
                 claimed = 0 if self._hub.draining else await self._claim()
             except FarhandError as error:
                 self._log.warning("jobs can't be claimed; trying again", why=error.message)
-                claimed = 0
+                claimed, unsure = 0, True
             if not claimed:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
                         await self._work.wait()
 
     async def _recover(self) -> None:
-        """Try again what a hub before this one had claimed: nobody else holds a lease of this store."""
-        leased = Filter(states=LEASED, limit=CLAIMS)
-        while lost := await self._store.find(leased):
-            for kept in lost:
-                await self._lapse(kept, "the hub that had it was lost")
+        """Try again what nobody runs though it is leased: by a hub before this one, where nobody else can hold a lease
+        of the store; or by a claim of this hub whose answer was lost."""
+        before = ""
+        while leased := await self._store.find(Filter(states=LEASED, before=before, limit=CLAIMS)):
+            for kept in leased:
+                own = kept.worker == self._hub.id or not self._store.shared
+                if own and kept.job.id not in self._attempts:
+                    await self._lapse(kept, "the hub that had it was lost")
+            before = leased[-1].job.id
 
     async def _claim(self) -> int:
         count = 0
@@ -319,7 +377,7 @@ class Durables:
                 labels=offer.labels,
                 worker=self._hub.id,
                 count=min(offer.free, CLAIMS),
-                lease_until=now + LEASE,
+                lease_until=now + self._lease,
             )
             for kept in await self._store.claim(wanted, now):
                 self._begin(kept)
@@ -350,17 +408,25 @@ class Durables:
             attempt.deliver(0, Event(Kind.FAILED, fault=fault), 0)
 
     async def _renewing(self) -> None:
+        pause = self._lease / RENEWALS
         while True:
-            await asyncio.sleep(RENEW_EVERY)
-            attempts = [attempt for attempt in self._attempts.values() if not attempt.over]
-            if not attempts:
-                continue
-            leases = [attempt.lease for attempt in attempts]
+            await asyncio.sleep(pause)
+            pause = min(1.0, self._lease / RENEWALS)  # until it has been done
             with self._excused("leases can't be renewed; trying again"):
-                held = await self._store.renew(leases, self._store.now() + LEASE)
-                for attempt, is_held in zip(attempts, held, strict=True):
-                    if not (is_held or attempt.over):
-                        self._lose(attempt)
+                await self._renew()
+                pause = self._lease / RENEWALS
+
+    async def _renew(self) -> None:
+        attempts = [attempt for attempt in self._attempts.values() if not attempt.over]
+        if not attempts:
+            return
+        until = self._store.now() + self._lease
+        held = await self._store.renew([attempt.lease for attempt in attempts], until)
+        for attempt, is_held in zip(attempts, held, strict=True):
+            if is_held:
+                attempt.held_until = until
+            elif not attempt.over:
+                self._lose(attempt)
 
     async def _looking(self) -> None:
         while True:
@@ -369,8 +435,9 @@ class Durables:
                 now = self._store.now()
                 for kept in await self._store.overdue(now, CLAIMS):
                     await self._overdue(kept, now)
+                await self._elsewhere.look()
             with self._excused("jobs that are followed can't be looked up; trying again"):
-                await self._following.look()
+                await self._following.look(self._attempts)
 
     @contextlib.contextmanager
     def _excused(self, what: str) -> Any:

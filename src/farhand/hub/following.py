@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Container, Coroutine
 from typing import Any
 
 from farhand.errors import FarhandError, JobNotFound
@@ -16,7 +16,7 @@ from farhand.hub.service import Sink
 from farhand.model.durable import Entry, KeptJob
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.limits import CHUNK_OVERHEAD
-from farhand.ports.store import Store
+from farhand.ports.store import News, Store
 
 LOOK_EVERY = 1.0
 """Seconds between looks at what this hub wasn't told of: the work of other hubs, children that failed with a parent."""
@@ -73,6 +73,14 @@ class Following:
         for follow in self._follows.pop(kept.job.id, ()):
             self._tell(follow, kept, chunks)
 
+    def hear(self, news: News) -> None:
+        """Another hub has changed jobs."""
+        for id in list(self._changed) if news.missed else self._changed.keys() & news.jobs:
+            self.changed(id)
+        if not news.missed:  # else the chore looks at them all in turn
+            for id in self._follows.keys() & news.jobs:
+                self._track(self._look_soon(id))
+
     # -- for callers -------------------------------------------------------------------------------------------------
 
     async def log(self, id: str, offset: int) -> AsyncGenerator[Entry, None]:
@@ -117,13 +125,13 @@ class Following:
         else:
             found.append(follow)
         if not runs_here:
-            self._track(self._look_at(id))
+            self._track(self._look_soon(id))
         return follow
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
-    async def look(self) -> None:
-        """Look at jobs that are followed: one round of the chore.
+    async def look(self, sure: Container[str]) -> None:
+        """Look at jobs that are followed: one round of the chore. The ends of those in `sure` are told by `ended`.
 
         Raises:
             FarhandError: the store is away.
@@ -133,9 +141,14 @@ class Following:
             follows = [follow for follow in self._follows.get(id, ()) if not follow.gone]
             if follows:
                 self._turns.append(id)
-                await self._look_at(id)
+                if id not in sure:
+                    await self._look_at(id)
             else:
                 self._follows.pop(id, None)
+
+    async def _look_soon(self, id: str) -> None:
+        with contextlib.suppress(FarhandError):  # the chore looks again
+            await self._look_at(id)
 
     async def _look_at(self, id: str) -> None:
         try:

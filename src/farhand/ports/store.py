@@ -7,7 +7,7 @@ store's own clock, which callers read by `now()` and pass back, so that one deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -85,6 +85,15 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     missed: Literal["skip", "once"] = "skip"
     next_at: float
     fired: int = 0
+
+
+class News(msgspec.Struct, frozen=True):
+    """What other hubs on a store have done: `groups` in which jobs have been queued, and `jobs` whose state or log has
+    changed. `missed`: not all of it is known, anything may have changed."""
+
+    groups: frozenset[str] = frozenset()
+    jobs: frozenset[str] = frozenset()
+    missed: bool = False
 
 
 class Jobs(Protocol):
@@ -171,6 +180,10 @@ class Store(Jobs, Logs, Schedules, Protocol):
 
     def now(self) -> float:
         """The store's clock."""
+
+    def listen(self, hear: Callable[[News], None]) -> None:
+        """Call `hear` with what other hubs do, on the event loop, soon after it was done. It is a hint, which may come
+        late or never: whoever needs to know looks too. A store that isn't `shared` has nothing to say."""
 
     async def close(self) -> None:
         """Finish what was asked for, and let go."""

@@ -14,7 +14,7 @@ from farhand.errors import JobNotFound
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, Schedule
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Schedule
 
 Rank = tuple[int, float, str]
 """Which of the due jobs is claimed first: priority (negated), `run_at`, id."""
@@ -40,6 +40,9 @@ class MemoryStore:
     def now(self) -> float:
         """Seconds since 1970."""
         return self._clock()
+
+    def listen(self, hear: Callable[[News], None]) -> None:
+        """As `Store.listen`: nobody else is here."""
 
     async def close(self) -> None:
         """Nothing is held."""

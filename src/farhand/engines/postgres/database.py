@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
 
 from farhand.engines.postgres.sql import migrations, queries
 from farhand.errors import FarhandError, InvalidArguments, Unavailable
+from farhand.model.urls import shown
 
 SETTINGS = {
     "application_name": "farhand",
@@ -25,13 +26,16 @@ SETTINGS = {
     "enable_mergejoin": "off",
 }
 CONNECT_TIMEOUT = 10.0
-COMMAND_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 10.0
+"""Seconds; less than a lease, so that a server that has fallen silent is noticed before what runs is lost."""
+LONG = 3600.0
+"""Seconds that a migration or a vacuum may take."""
 CLOCK_EVERY = 60.0
 """Seconds between looks at the server's clock."""
 TRIES = 5
 """How often a transaction is begun anew that met another in a deadlock."""
 R = TypeVar("R")
-_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,54}")
 _CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _GONE = (
     asyncpg.PostgresConnectionError,
@@ -45,6 +49,28 @@ _GONE = (
     OSError,
     TimeoutError,
 )
+
+
+def unopened(error: BaseException, url: str) -> FarhandError | None:
+    """The error of who can't open the store; None for what isn't the driver's."""
+    text, store = str(error) or type(error).__name__, shown(url)
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return InvalidArguments(f"{store!r} is no URL of a PostgreSQL store: {text}")
+    if isinstance(error, ValueError):  # its text can hold a piece of the URL, and that a piece of the password
+        return InvalidArguments(f"{store!r} is no URL of a PostgreSQL store: write special characters as %XX")
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InsufficientPrivilegeError):
+        return Unavailable(
+            f"the PostgreSQL store {store} refuses this user: {text}. Correct user, password or rights", retryable=False
+        )
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return Unavailable(
+            f"the PostgreSQL store {store} can't be opened: {text}. Create it with `createdb`", retryable=False
+        )
+    if isinstance(error, OSError | TimeoutError | asyncpg.PostgresError | asyncpg.InterfaceError):
+        return Unavailable(
+            f"the PostgreSQL store {store} can't be opened: {text}. Start the server, or correct the URL"
+        )
+    return None
 
 
 def mapped(error: BaseException) -> FarhandError | None:
@@ -82,8 +108,9 @@ async def _keep(_: Any) -> None:
 class Database:
     """A pool of connections to one schema. Connections that are lost are replaced when they are next needed."""
 
-    def __init__(self, pool: Any, schema: str) -> None:
+    def __init__(self, pool: Any, schema: str, options: Mapping[str, Any]) -> None:
         self.schema = schema
+        self._options = options
         self._pool = pool
         self._offset = 0.0
         self._latest = 0.0
@@ -95,22 +122,25 @@ class Database:
         """Connect, and bring the schema up to date.
 
         Raises:
+            InvalidArguments: the URL or the schema's name can't be.
             Unavailable: the server can't be reached; or, not retryable, a newer farhand made the schema.
         """
         if not _SCHEMA.fullmatch(schema):
-            raise InvalidArguments(f"{schema!r} is no name for a schema: lower case letters, digits and _ only")
-        with mapping():
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=size,
-                max_queries=0x7FFFFFFF,
-                timeout=CONNECT_TIMEOUT,
-                command_timeout=COMMAND_TIMEOUT,
-                reset=_keep,
-                server_settings=SETTINGS | {"search_path": schema},
-            )
-        database = cls(pool, schema)
+            raise InvalidArguments(f"{schema!r} is no name for a schema: up to 55 of a to z, 0 to 9 and _ only")
+        options = {
+            "dsn": url,
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": COMMAND_TIMEOUT,
+            "server_settings": SETTINGS | {"search_path": schema},
+        }
+        try:
+            pool = await asyncpg.create_pool(min_size=1, max_size=size, max_queries=0x7FFFFFFF, reset=_keep, **options)
+        except Exception as error:
+            ours = unopened(error, url)
+            if ours is None:
+                raise
+            raise ours from error
+        database = cls(pool, schema, options)
         try:
             await database.attempt(lambda connection: migrate(connection, schema))
             await database.set_clock()
@@ -119,6 +149,10 @@ class Database:
             raise
         database._watch = asyncio.create_task(database._watch_clock())
         return database
+
+    async def connect(self) -> Any:
+        """A connection of one's own, beside the pool's."""
+        return await asyncpg.connect(**self._options)
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock, never less than before."""
@@ -195,5 +229,5 @@ async def migrate(connection: Any, schema: str) -> None:
         )
     for step in steps:
         if step.number > version:
-            await connection.execute(step.sql)
+            await connection.execute(step.sql, timeout=LONG)
             await connection.execute(sql["record"], step.number, step.name)

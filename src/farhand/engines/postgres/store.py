@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
 from farhand.engines.postgres import rows, ties
 from farhand.engines.postgres.batches import Batches
 from farhand.engines.postgres.database import Database
+from farhand.engines.postgres.hearsay import Hearsay
 from farhand.engines.postgres.sql import queries
 from farhand.engines.postgres.tidying import Tidying
+from farhand.engines.postgres.url import read
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
-from farhand.model.state import ENDS, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, Schedule
+from farhand.model.state import ENDS, LEASED, State
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Schedule
 
 _JOBS = queries("jobs")
 _TIES = queries("ties")
@@ -28,8 +30,9 @@ class PostgresStore:
 
     shared = True
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, notify: bool = True) -> None:
         self._database = database
+        self._hearsay = Hearsay(database.connect, f"farhand {database.schema}") if notify else None
         self._tidying = Tidying(database)
         self._adds = Batches(self._add)
         self._claims = Batches(self._claim)
@@ -38,23 +41,33 @@ class PostgresStore:
         self._appends = Batches(self._append)
 
     @classmethod
-    async def open(cls, url: str, *, schema: str = "farhand", connections: int = 10) -> Self:
-        """Connect to the database at `url` (``postgresql://user@host:port/name``) with up to `connections`, make the
-        schema, or bring it up to date.
+    async def open(cls, url: str, *, schema: str = "", connections: int = 10) -> Self:
+        """Connect to the database at `url` (``postgresql://user@host:port/name?schema=farhand&notify=on``) with up to
+        `connections`, make the schema, or bring it up to date. `schema` goes before the URL's. With `notify` one more
+        connection hears what other hubs do.
 
         Raises:
+            InvalidArguments: the URL or the schema's name can't be.
             Unavailable: the server can't be reached; or, not retryable, a newer farhand made the schema.
         """
-        return cls(await Database.open(url, schema, connections))
+        address = read(url)
+        return cls(await Database.open(address.dsn, schema or address.schema, connections), address.notify)
 
     def now(self) -> float:
         """Seconds since 1970 by the server's clock."""
         return self._database.now()
 
+    def listen(self, hear: Callable[[News], None]) -> None:
+        """As `Store.listen`."""
+        if self._hearsay is not None:
+            self._hearsay.listen(hear)
+
     async def close(self) -> None:
         """Finish what was asked for, and disconnect."""
         for batches in (self._adds, self._claims, self._moves, self._ends, self._appends):
             await batches.drain()
+        if self._hearsay is not None:
+            await self._hearsay.close()
         await self._tidying.close()
         await self._database.close()
 
@@ -64,6 +77,7 @@ class PostgresStore:
         """As `Jobs.add`."""
         if not job.key and not job.cache_key and not job.after:
             await self._adds.ask((job, now))
+            self._tell(groups=(job.group,))
             return Added(KeptJob(job=job, state=State.QUEUED, run_at=job.run_at, offset=1), "new")
         while True:
             async with self._database.connection() as connection:
@@ -71,7 +85,9 @@ class PostgresStore:
             if found is not None:
                 return found
             with contextlib.suppress(ties.Taken):
-                return Added(await self._database.attempt(lambda connection: ties.add(connection, job, now)), "new")
+                kept = await self._database.attempt(lambda connection: ties.add(connection, job, now))
+                self._tell(groups=(job.group,))
+                return Added(kept, "new")
 
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
@@ -87,7 +103,8 @@ class PostgresStore:
 
         async def work(connection: Any) -> list[Any]:
             await connection.execute(_JOBS["plan_for_these"])
-            found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, wanted.before, wanted.limit)
+            how = (wanted.before, wanted.limit, states <= LEASED)
+            found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, *how)
             return found
 
         return [rows.kept(row) for row in await self._database.attempt(work)]
@@ -98,12 +115,12 @@ class PostgresStore:
 
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
-        if change.to not in ENDS:
-            return await self._moves.ask((change, now))
-        kept = await self._ends.ask((change, now))
+        if change.to in ENDS:
+            return await self._finish(change, now)
+        kept = await self._moves.ask((change, now))
         if kept is not None:
-            return kept
-        return await self._database.attempt(lambda connection: ties.finish(connection, change, now))
+            self._tell(groups=(kept.job.group,) if change.to is State.QUEUED else (), jobs=(change.id,))
+        return kept
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """As `Jobs.renew`."""
@@ -140,7 +157,10 @@ class PostgresStore:
 
     async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
         """As `Logs.append`."""
-        return await self._appends.ask((lease, said, now))
+        first = await self._appends.ask((lease, said, now))
+        if first is not None:
+            self._tell(jobs=(lease.id,))
+        return first
 
     async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
         """As `Logs.read`."""
@@ -186,7 +206,26 @@ class PostgresStore:
 
         while True:
             with contextlib.suppress(ties.Taken):
-                return await self._database.attempt(work)
+                kept = await self._database.attempt(work)
+                if kept is not None:
+                    self._tell(groups=(job.group,))
+                return kept
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    async def _finish(self, change: Change, now: float) -> KeptJob | None:
+        kept = await self._ends.ask((change, now))
+        if kept is not None:
+            self._tell(jobs=(change.id,))
+            return kept
+        touched = await self._database.attempt(lambda connection: ties.finish(connection, change, now))
+        queued = {one.job.group for one in touched if one.state is State.QUEUED}
+        self._tell(groups=queued, jobs=[one.job.id for one in touched])
+        return touched[0] if touched else None
+
+    def _tell(self, groups: Iterable[str] = (), jobs: Iterable[str] = ()) -> None:
+        if self._hearsay is not None:
+            self._hearsay.tell(groups=groups, jobs=jobs)
 
     # -- batches -----------------------------------------------------------------------------------------------------
 

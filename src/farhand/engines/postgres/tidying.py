@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from farhand.engines.postgres.database import Database
+from farhand.engines.postgres.database import LONG, Database
 from farhand.engines.postgres.sql import queries
 from farhand.errors import FarhandError
 
@@ -44,6 +44,6 @@ class Tidying:
             async with self._database.connection() as connection:
                 if await connection.fetchval(sql["one_tidies"], schema):
                     try:
-                        await connection.execute(sql["tidy"])
+                        await connection.execute(sql["tidy"], timeout=LONG)
                     finally:
                         await connection.execute(sql["tidied"], schema)

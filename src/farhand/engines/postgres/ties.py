@@ -64,20 +64,19 @@ async def add(connection: Any, job: DurableJob, now: float) -> KeptJob:
     return kept
 
 
-async def finish(connection: Any, change: Change, now: float) -> KeptJob | None:
-    """Make a move to an end, and settle what depends on it; the job after it."""
+async def finish(connection: Any, change: Change, now: float) -> list[KeptJob]:
+    """Make a move to an end, and settle what depends on it: the job after it, then each that was queued or failed by
+    it. Empty if the move can't be made."""
     row = await connection.fetchrow(_JOBS["finish"], *rows.move(0, change, now), True)
     if row is None:
-        return None
+        return []
     kept = rows.kept(row)
     if kept.state is State.SUCCEEDED:
         until = FOREVER if kept.job.cache_ttl == FOREVER else now + kept.job.cache_ttl
         await connection.execute(_TIES["answer"], change.id, until)
-        await _release(connection, change.id, now)
-    else:
-        await connection.execute(_TIES["free"], change.id)
-        await _fail_all(connection, await _children(connection, change.id, kept.state), now)
-    return kept
+        return [kept, *await _release(connection, change.id, now)]
+    await connection.execute(_TIES["free"], change.id)
+    return [kept, *await _fail_all(connection, await _children(connection, change.id, kept.state), now)]
 
 
 async def _parents(connection: Any, after: Sequence[str]) -> dict[str, State]:
@@ -98,21 +97,28 @@ async def _children(connection: Any, parent: str, state: State) -> list[Failing]
     return [(row["id"], parent, state) for row in reversed(await connection.fetch(_TIES["children"], parent))]
 
 
-async def _release(connection: Any, parent: str, now: float) -> None:
+async def _release(connection: Any, parent: str, now: float) -> list[KeptJob]:
     """Queue the jobs that waited for this one last."""
     children = [child for child, _, _ in await _children(connection, parent, State.SUCCEEDED)]
-    if children:
-        for row in await connection.fetch(_TIES["ready"], children):
-            change = Change(id=row["id"], sources=frozenset({State.WAITING}), to=State.QUEUED)
-            await connection.execute(_JOBS["move"], *rows.move(0, change, now), None)
+    if not children:
+        return []
+    released: list[KeptJob] = []
+    for row in await connection.fetch(_TIES["ready"], children):
+        change = Change(id=row["id"], sources=frozenset({State.WAITING}), to=State.QUEUED)
+        released += map(rows.kept, await connection.fetch(_JOBS["move"], *rows.move(0, change, now), None))
+    return released
 
 
-async def _fail_all(connection: Any, failing: list[Failing], now: float) -> None:
+async def _fail_all(connection: Any, failing: list[Failing], now: float) -> list[KeptJob]:
     """Fail jobs for their parents, from the last of the list on, each with its own children before the next one."""
+    failed: list[KeptJob] = []
     while failing:
         id, parent, state = failing.pop()
-        if await _fail(connection, id, parent, state, now) is not None:
+        kept = await _fail(connection, id, parent, state, now)
+        if kept is not None:
+            failed.append(kept)
             failing += await _children(connection, id, State.FAILED)
+    return failed
 
 
 async def _fail(connection: Any, id: str, parent: str, state: State, now: float) -> KeptJob | None:

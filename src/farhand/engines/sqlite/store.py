@@ -19,7 +19,7 @@ from farhand.errors import JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, How, Lease, Schedule
+from farhand.ports.store import Added, Change, Claim, Filter, How, Lease, News, Schedule
 
 _TO_BYTES = msgspec.msgpack.Encoder()
 _JOB = msgspec.msgpack.Decoder(DurableJob)
@@ -48,6 +48,9 @@ class SqliteStore:
     def now(self) -> float:
         """Seconds since 1970."""
         return self._clock()
+
+    def listen(self, hear: Callable[[News], None]) -> None:
+        """As `Store.listen`: nobody else is here."""
 
     async def close(self) -> None:
         """Commit what waits, and close the file."""

@@ -23,12 +23,13 @@ from ended join jobs using (id) where ended.id = $1
 set local plan_cache_mode = force_custom_plan
 
 -- name: find
--- $1 states that are not ends, $2 states that are, $3 handler, $4 group, $5 labels, $6 schedule, $7 before, $8 limit.
+-- $1 states that are not ends, $2 states that are, $3 handler, $4 group, $5 labels, $6 schedule, $7 before, $8 limit,
+-- $9 whether all states are those of leased jobs, which are few and have an index of their own.
 select * from (
     (select jobs.id, jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
         live.log_end, null::float8 as ended, null::bytea as last
     from live join jobs using (id)
-    where cardinality($1::text[]) > 0 and live.state = any($1::text[])
+    where cardinality($1::text[]) > 0 and live.state = any($1::text[]) and (not $9 or live.leased)
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
     order by jobs.id desc limit $8)

@@ -31,3 +31,7 @@ select pg_advisory_unlock(hashtext('farhand tidies'), hashtext($1))
 -- name: tidy
 -- Without waiting for anyone's lock, and without taking the table's own to cut its file.
 vacuum (skip_locked, truncate off, index_cleanup on, analyze off) live
+
+-- name: notify
+-- $1 channel, $2 what is told. It writes nothing, so its commit, during which no other transaction can notify, is short.
+select pg_notify($1, told) from unnest($2::text[]) as told
