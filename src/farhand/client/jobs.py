@@ -23,6 +23,7 @@ from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.jobs import read_entry
+from farhand.wire.values import from_payload
 
 CANCEL_TIMEOUT = 20.0
 
@@ -47,7 +48,8 @@ class SubmitOptions(TypedDict, total=False):
     first (0). `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`:
     seconds after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for
     24 hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
-    one. `after`: jobs that must succeed first; when one does not, this one fails.
+    one. `after`: jobs that must succeed first; when one does not, this one fails. `inputs`: arguments that are the
+    results of other jobs, as ``{"data": job}``, which it then comes after; of one that streams, the list of its chunks.
     """
 
     group: str
@@ -63,6 +65,7 @@ class SubmitOptions(TypedDict, total=False):
     idempotency_key: str | None
     cache: bool | float | None
     after: Iterable[Any]
+    inputs: Mapping[str, Any]
 
 
 class JobFilter(TypedDict, total=False):
@@ -85,6 +88,10 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     unknown = sorted(options.keys() - SubmitOptions.__annotations__.keys())
     if unknown:
         raise InvalidArguments(f"submit has no option {', '.join(unknown)}")
+    inputs = {name: _id(one) for name, one in (options.get("inputs") or {}).items()}
+    twice = sorted(inputs.keys() & (from_payload(payload) or {}).keys()) if inputs else ()
+    if twice:
+        raise InvalidArguments(f"{', '.join(twice)}: given twice, as an argument and as an input from another job")
     group, timeout, cache = options.get("group") or "default", options.get("timeout"), options.get("cache")
     try:
         return client_pb2.SubmitRequest(
@@ -103,12 +110,25 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             never=list(options.get("never", ())),
             begin_within=options.get("begin_within") or 0.0,
             end_within=options.get("end_within") or 0.0,
-            cache_key=cache_key(handler, group, args) if cache else "",
+            cache_key=cache_key(handler, group, [args, inputs] if inputs else args) if cache else "",
             cache_ttl=0.0 if cache is None or cache is True else float(cache),
-            after=[one if isinstance(one, str) else one.id for one in options.get("after", ())],
+            after=[_id(one) for one in options.get("after") or ()],
+            inputs=inputs,
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise InvalidArguments(f"the job can't be submitted: {error}") from error
+
+
+def _id(one: Any) -> str:
+    """The id of a job that is given by it or as one's `Job`.
+
+    Raises:
+        InvalidArguments: it is neither.
+    """
+    id = one if isinstance(one, str) else getattr(one, "id", None)
+    if not isinstance(id, str):
+        raise InvalidArguments(f"a job is given as its id or as what submit gave, not as {type(one).__name__}")
+    return id
 
 
 def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:
@@ -149,6 +169,7 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     labels: Mapping[str, str]
     after: tuple[str, ...]
+    inputs: Mapping[str, str]
     retry_of: str
     schedule: str
     error: str = ""
@@ -172,6 +193,7 @@ def job_info(view: client_pb2.JobView) -> JobInfo:
         priority=view.priority,
         labels=dict(view.labels),
         after=tuple(view.after),
+        inputs=dict(view.inputs),
         retry_of=view.retry_of,
         schedule=view.schedule,
         error=view.last.fault.code,
