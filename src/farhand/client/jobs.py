@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import grpc
 import msgspec
@@ -25,13 +26,20 @@ from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.jobs import read_entry
 from farhand.wire.values import from_payload
 
+if TYPE_CHECKING:
+    from farhand.client.progress import Display
+
 CANCEL_TIMEOUT = 20.0
+DEFAULT_ADDRESS = "localhost:50051"
 
 
 class Asks(Protocol):
     """What a job needs of its client."""
 
     async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any: ...
+
+    address: str
+
     @property
     def pool(self) -> Pool: ...
     @property
@@ -285,6 +293,35 @@ class Job:
         except TimeoutError:
             raise DeadlineExceeded(f"job {self.id} has not ended within {timeout:g} s; it runs on") from None
         raise AssertionError("a log ends with the job's end")
+
+    async def progress(self) -> Any:
+        """Follow it from its beginning with a live bar and what it prints: on a terminal (stderr), in a notebook's
+        cell, else a line a change, at most one a second; give its result in the end.
+
+        Ctrl-C, or a cancel of this coroutine, leaves the job running and says how to follow it from there.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            FarhandError: the job ended otherwise than by success, as its class says.
+        """
+        async with contextlib.aclosing(self.steps()) as steps:
+            with self.display(await self.info()) as display:
+                async for entry in steps:
+                    display.take(entry)
+        return display.result()
+
+    def display(self, info: JobInfo) -> Display:
+        """What `progress` draws with, in the thread that draws."""
+        from farhand.client.progress import Display, View, board
+
+        address = self._client.address
+        return Display(View(info.id, info.handler), board(), "" if address == DEFAULT_ADDRESS else address)
+
+    def steps(self) -> AsyncGenerator[Entry | None, None]:
+        """What `progress` draws: `watch`, with None after each half second of silence."""
+        from farhand.client.progress import ticking
+
+        return ticking(self.watch())
 
     async def cancel(self) -> Receipt:
         """Ask for its end and wait for the receipt.
