@@ -19,6 +19,7 @@ from tests.cli.processes import ROOT, environment, farhand, served
         ("session_index", "session_index", "files indexed"),
         ("cancel", "cancel", "receipt: killed"),
         ("pydantic_model", "pydantic_model", "7.5\n2.0\nrefused: count: "),
+        ("chain", "chain", "23.65 then 24.65: more\n"),
         ("lifespan", "lifespan", "[1, 1]\n2\n"),
         (
             "quickstart",

@@ -88,6 +88,15 @@ def test_a_failed_job_is_told_listed_and_started_anew(hub: str) -> None:
     assert again != job
 
 
+def test_a_job_takes_the_result_of_another(hub: str) -> None:
+    parent = farhand("submit", "add", "a=1", "b=2", "--hub", hub).stdout.strip()
+    child = farhand("submit", "add", "a=10", "--input", f"b={parent}", "--hub", hub).stdout.strip()
+    assert farhand("result", child, "--hub", hub).stdout == "13.0\n"
+    for flag, said in (("b=nobody", "JOB_NOT_FOUND"), ("b", "--input 'b' is not KEY=VALUE"), (f"a={parent}", "twice")):
+        done = farhand("submit", "add", "a=10", "--input", flag, "--hub", hub)
+        assert (done.returncode != 0, said in done.stderr, done.stdout) == (True, True, "")
+
+
 def test_what_was_submitted_before_is_found(hub: str) -> None:
     first = farhand("submit", "add", "a=5", "b=5", "--key", "once", "--hub", hub)
     again = farhand("submit", "add", "a=6", "b=6", "--key", "once", "--hub", hub)

@@ -47,7 +47,7 @@ def working(address: str) -> tuple[Worker, asyncio.Future[object]]:
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[AsyncClient]:
     gate.clear()
-    store = open_store(f"sqlite:///{tmp_path}/farhand.db")
+    store = await open_store(f"sqlite:///{tmp_path}/farhand.db")
     async with await serve_hub(store=store) as hub, AsyncClient(hub.address, connect_timeout=5.0) as client:
         worker, running = working(hub.address)
         yield client
@@ -96,13 +96,13 @@ async def test_waiting_for_many_does_not_hold_up_calls(client: AsyncClient) -> N
 
 async def test_it_is_waited_for_over_a_restart_of_the_hub(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/farhand.db"
-    hub = await serve_hub(store=open_store(url))
+    hub = await serve_hub(store=await open_store(url))
     async with AsyncClient(hub.address, connect_timeout=5.0) as client:
         job = await client.submit("echo", {"text": "kept"})
         waiting = asyncio.ensure_future(job.result(30))
         await asyncio.sleep(0)
         await hub.stop()
-        hub = await serve_hub(hub.address, store=open_store(url))
+        hub = await serve_hub(hub.address, store=await open_store(url))
         worker, running = working(hub.address)
         assert await waiting == "kept"
         worker.stop()

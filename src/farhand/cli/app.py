@@ -233,6 +233,9 @@ def submit(
         False
     ),
     after: Annotated[list[str] | None, typer.Option("--after", metavar="JOB", help="Begin after this job.")] = None,
+    input: Annotated[
+        list[str] | None, typer.Option("--input", metavar="ARGUMENT=JOB", help="An argument: the result of this job.")
+    ] = None,
 ) -> None:
     """Submit a durable job and print its id; it survives the hub, the worker and this command."""
     from farhand.cli import jobs as verbs
@@ -252,6 +255,7 @@ def submit(
             "idempotency_key": key,
             "cache": cache,
             "after": after or [],
+            "inputs": output.pairs_of(input, "--input", "data=JOB"),
         },
     )
     verbs.submit(order)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from farhand import config
 from farhand.cli import output
 from farhand.cli.arguments import Given
 from farhand.cli.asking import connected, interruptible
 from farhand.client.calls import value
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
 from farhand.client.stream import raise_fault
 from farhand.model import event as model
 from farhand.model.durable import Entry
@@ -53,16 +56,18 @@ def watch(id: str, from_offset: int, hub: str) -> None:
 
     async def work() -> None:
         last: Entry | None = None
+        where = "" if hub == config.resolve(config.HUB).value else hub
         async with connected(hub) as client:
-            with _bar() as bar:
-                task = bar.add_task(id, total=None, visible=False)
-                async for entry in client.job(id).watch(from_offset):
-                    last = entry
-                    output.print_json(_plain(entry))
-                    now = entry.event.progress
-                    if now is not None:
-                        text = escape(now.message) or id
-                        bar.update(task, completed=now.current, total=now.total, description=text, visible=True)
+            job = client.job(id)
+            view = View(id, (await job.info()).handler)
+            board: Board = TerminalBoard(output.stderr) if output.stderr.is_terminal else NoBoard(output.stderr)
+            with Display(view, board, where, prints=False, offset=from_offset) as display:
+                async with aclosing(ticking(job.watch(from_offset))) as entries:
+                    async for entry in entries:
+                        if entry is not None:
+                            last = entry
+                            output.print_json(_plain(entry))
+                        display.take(entry)
         if last is not None:
             raise_fault(last.event)
 

@@ -118,11 +118,20 @@ def labels(pairs: list[str] | None) -> dict[str, str]:
     Raises:
         Usage: one is something else.
     """
+    return pairs_of(pairs, "--label", "gpu=a100")
+
+
+def pairs_of(texts: list[str] | None, flag: str, example: str) -> dict[str, str]:
+    """What a flag that is given as KEY=VALUE, as often as one likes, has said.
+
+    Raises:
+        Usage: one is something else.
+    """
     found: dict[str, str] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
+    for text in texts or []:
+        key, equals, value = text.partition("=")
         if not equals or not key:
-            raise Usage(f"--label {pair!r} is not KEY=VALUE, as in --label gpu=a100")
+            raise Usage(f"{flag} {text!r} is not KEY=VALUE, as in {flag} {example}")
         found[key] = value
     return found
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import grpc
 import msgspec
@@ -23,14 +24,22 @@ from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.jobs import read_entry
+from farhand.wire.values import from_payload
+
+if TYPE_CHECKING:
+    from farhand.client.progress import Display
 
 CANCEL_TIMEOUT = 20.0
+DEFAULT_ADDRESS = "localhost:50051"
 
 
 class Asks(Protocol):
     """What a job needs of its client."""
 
     async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any: ...
+
+    address: str
+
     def connection(self) -> Connection: ...
 
 
@@ -44,7 +53,8 @@ class SubmitOptions(TypedDict, total=False):
     first (0). `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`:
     seconds after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for
     24 hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
-    one. `after`: jobs that must succeed first; when one does not, this one fails.
+    one. `after`: jobs that must succeed first; when one does not, this one fails. `inputs`: arguments that are the
+    results of other jobs, as ``{"data": job}``, which it then comes after; of one that streams, the list of its chunks.
     """
 
     group: str
@@ -60,6 +70,7 @@ class SubmitOptions(TypedDict, total=False):
     idempotency_key: str | None
     cache: bool | float | None
     after: Iterable[Any]
+    inputs: Mapping[str, Any]
 
 
 class JobFilter(TypedDict, total=False):
@@ -82,6 +93,10 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     unknown = sorted(options.keys() - SubmitOptions.__annotations__.keys())
     if unknown:
         raise InvalidArguments(f"submit has no option {', '.join(unknown)}")
+    inputs = {name: _id(one) for name, one in (options.get("inputs") or {}).items()}
+    twice = sorted(inputs.keys() & (from_payload(payload) or {}).keys()) if inputs else ()
+    if twice:
+        raise InvalidArguments(f"{', '.join(twice)}: given twice, as an argument and as an input from another job")
     group, timeout, cache = options.get("group") or "default", options.get("timeout"), options.get("cache")
     try:
         return client_pb2.SubmitRequest(
@@ -100,12 +115,25 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             never=list(options.get("never", ())),
             begin_within=options.get("begin_within") or 0.0,
             end_within=options.get("end_within") or 0.0,
-            cache_key=cache_key(handler, group, args) if cache else "",
+            cache_key=cache_key(handler, group, [args, inputs] if inputs else args) if cache else "",
             cache_ttl=0.0 if cache is None or cache is True else float(cache),
-            after=[one if isinstance(one, str) else one.id for one in options.get("after", ())],
+            after=[_id(one) for one in options.get("after") or ()],
+            inputs=inputs,
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise InvalidArguments(f"the job can't be submitted: {error}") from error
+
+
+def _id(one: Any) -> str:
+    """The id of a job that is given by it or as one's `Job`.
+
+    Raises:
+        InvalidArguments: it is neither.
+    """
+    id = one if isinstance(one, str) else getattr(one, "id", None)
+    if not isinstance(id, str):
+        raise InvalidArguments(f"a job is given as its id or as what submit gave, not as {type(one).__name__}")
+    return id
 
 
 def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:
@@ -146,6 +174,7 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     labels: Mapping[str, str]
     after: tuple[str, ...]
+    inputs: Mapping[str, str]
     retry_of: str
     schedule: str
     error: str = ""
@@ -169,6 +198,7 @@ def job_info(view: client_pb2.JobView) -> JobInfo:
         priority=view.priority,
         labels=dict(view.labels),
         after=tuple(view.after),
+        inputs=dict(view.inputs),
         retry_of=view.retry_of,
         schedule=view.schedule,
         error=view.last.fault.code,
@@ -262,6 +292,35 @@ class Job:
         except TimeoutError:
             raise DeadlineExceeded(f"job {self.id} has not ended within {timeout:g} s; it runs on") from None
         raise AssertionError("a log ends with the job's end")
+
+    async def progress(self) -> Any:
+        """Follow it from its beginning with a live bar and what it prints: on a terminal (stderr), in a notebook's
+        cell, else a line a change, at most one a second; give its result in the end.
+
+        Ctrl-C, or a cancel of this coroutine, leaves the job running and says how to follow it from there.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            FarhandError: the job ended otherwise than by success, as its class says.
+        """
+        async with contextlib.aclosing(self.steps()) as steps:
+            with self.display(await self.info()) as display:
+                async for entry in steps:
+                    display.take(entry)
+        return display.result()
+
+    def display(self, info: JobInfo) -> Display:
+        """What `progress` draws with, in the thread that draws."""
+        from farhand.client.progress import Display, View, board
+
+        address = self._client.address
+        return Display(View(info.id, info.handler), board(), "" if address == DEFAULT_ADDRESS else address)
+
+    def steps(self) -> AsyncGenerator[Entry | None, None]:
+        """What `progress` draws: `watch`, with None after each half second of silence."""
+        from farhand.client.progress import ticking
+
+        return ticking(self.watch())
 
     async def cancel(self) -> Receipt:
         """Ask for its end and wait for the receipt.

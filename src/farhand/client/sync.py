@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from itertools import islice
 from types import TracebackType
@@ -37,6 +37,7 @@ MOMENT = 0.02
 """Seconds that `map` reads ahead before it sends what it has."""
 
 STOP_TIMEOUT = 5.0
+_END = object()
 
 
 class _Portal:
@@ -323,16 +324,34 @@ class Job:
 
     def watch(self, from_offset: int = 0) -> Iterator[Entry]:
         """Its log from any offset: what is there, then what comes, up to its end."""
-        entries = self._job.watch(from_offset)
+        return self._iterate(self._job.watch(from_offset))
 
-        async def step() -> Entry | None:
-            return await anext(entries, None)
+    def progress(self) -> Any:
+        """Follow it with a live bar on a terminal or in a notebook, and give its result, as `AsyncClient`'s job. Ctrl-C
+        leaves the job running and says how to follow it."""
+        steps = contextlib.closing(self._iterate(self._job.steps()))
+        with steps as entries, self._job.display(self.info()) as display:
+            for entry in entries:
+                display.take(entry)
+        return display.result()
+
+    def _iterate(self, entries: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+        steps: list[asyncio.Task[Any]] = []
+
+        async def step() -> Any:
+            steps[:] = [task] if (task := asyncio.current_task()) else []
+            return await anext(entries, _END)
+
+        async def close() -> None:
+            if steps:
+                await asyncio.wait(steps)  # one that Ctrl-C has cancelled may not be over yet
+            await entries.aclose()
 
         try:
-            while (entry := self._portal.call(step())) is not None:
+            while (entry := self._portal.call(step())) is not _END:
                 yield entry
         finally:
-            self._portal.call(entries.aclose())
+            self._portal.call(close())
 
     def result(
         self,

@@ -21,9 +21,11 @@ from farhand.errors import FarhandError, InvalidArguments, JobNotFound
 from farhand.hub.elsewhere import Elsewhere
 from farhand.hub.following import Follow, Following
 from farhand.hub.holding import Holding
+from farhand.hub.inputs import inputs_of
 from farhand.hub.service import Hub, Sink
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
+from farhand.model.job import Input
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Store
@@ -41,7 +43,7 @@ CHATTER, CHATTER_SIZE = 1_000, 1024 * 1024
 class Attempt:
     """One try of a durable job on this hub, and the sink of its call."""
 
-    __slots__ = ("call", "chatter", "held_until", "kept", "offset", "over", "owner", "recording", "said")
+    __slots__ = ("call", "chatter", "held_until", "kept", "offset", "over", "owner", "recording", "said", "unwanted")
 
     def __init__(self, owner: Durables, kept: KeptJob) -> None:
         self.owner = owner
@@ -53,6 +55,7 @@ class Attempt:
         self.held_until = kept.lease_until
         self.recording = False
         self.over = False
+        self.unwanted = False
 
     @property
     def lease(self) -> Lease:
@@ -71,6 +74,11 @@ class Attempt:
         if not self.recording:
             self.recording = True
             self.owner.track(self.owner.record(self))
+
+    def refuse(self, error: FarhandError) -> None:
+        """It can't begin."""
+        fault = Fault(error.code, error.message, error.retryable, error.details)
+        self.deliver(0, Event(Kind.FAILED, fault=fault), 0)
 
 
 class Durables:
@@ -130,8 +138,12 @@ class Durables:
             JobNotFound: a job it is to come after isn't there.
         """
         self._hub.check_open()
-        self._work.set()  # a claim that is asked for behind this job goes with the same commit
-        return await self._store.add(job, self._store.now())
+        if not self._store.shared:
+            self._work.set()  # the one writer takes the claim behind this job, into the same commit
+        added = await self._store.add(job, self._store.now())
+        if self._store.shared and added.how == "new":
+            self._work.set()
+        return added
 
     async def get(self, id: str) -> KeptJob:
         """The job as it is now.
@@ -191,6 +203,8 @@ class Durables:
                 end_by=now + (old.end_by - old.created),
                 run_timeout=old.run_timeout,
                 retries=old.retries,
+                after=tuple(dict.fromkeys(old.inputs.values())),
+                inputs=old.inputs,
                 retry_of=id,
             )
         )
@@ -312,7 +326,9 @@ class Durables:
     def _stop_attempt(self, id: str) -> None:
         """Let a cancel reach the handler, if it runs at this hub."""
         attempt = self._attempts.get(id)
-        if attempt is not None and self._hub.knows(attempt.call):
+        if attempt is not None and not attempt.call:
+            attempt.unwanted = True
+        elif attempt is not None and self._hub.knows(attempt.call):
             self._hub.cancel(attempt.call)
             self._hub.settle()
 
@@ -379,15 +395,33 @@ class Durables:
                 count=min(offer.free, CLAIMS),
                 lease_until=now + self._lease,
             )
-            for kept in await self._store.claim(wanted, now):
-                self._begin(kept)
-                count += 1
+            claimed = await self._store.claim(wanted, now)
+            attempts = [Attempt(self, kept) for kept in claimed]
+            self._attempts |= {attempt.kept.job.id: attempt for attempt in attempts}
+            for attempt in attempts:
+                if not attempt.kept.job.inputs:
+                    self._begin(attempt)
+            await asyncio.gather(*[self._feed(attempt) for attempt in attempts if attempt.kept.job.inputs])
+            count += len(claimed)
         self._hub.settle()
         return count
 
-    def _begin(self, kept: KeptJob) -> None:
-        job = kept.job
-        self._attempts[job.id] = attempt = Attempt(self, kept)
+    async def _feed(self, attempt: Attempt) -> None:
+        """Begin an attempt that takes results of other jobs, once they are read."""
+        job = attempt.kept.job
+        try:
+            inputs = await inputs_of(self._store, job)
+        except FarhandError as error:
+            attempt.refuse(error)
+            return
+        if attempt.unwanted:
+            fault = Fault("CANCELLED", f"{job.handler!r} was cancelled before it began")
+            attempt.deliver(0, Event(Kind.CANCELLED, fault=fault, outcome="not_started"), 0)
+        elif not attempt.over:
+            self._begin(attempt, inputs)
+
+    def _begin(self, attempt: Attempt, inputs: tuple[Input, ...] = ()) -> None:
+        job = attempt.kept.job
         left = [time for time in (job.run_timeout, job.end_by - self._store.now()) if time is not None]
         try:
             attempt.call = self._hub.submit(
@@ -401,11 +435,11 @@ class Durables:
                 labels=job.labels,
                 window=CREDIT_WINDOW,
                 events=True,
-                durable=(job.id, kept.attempt),
+                durable=(job.id, attempt.kept.attempt),
+                inputs=inputs,
             )
         except FarhandError as error:
-            fault = Fault(error.code, error.message, error.retryable, error.details)
-            attempt.deliver(0, Event(Kind.FAILED, fault=fault), 0)
+            attempt.refuse(error)
 
     async def _renewing(self) -> None:
         pause = self._lease / RENEWALS

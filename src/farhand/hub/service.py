@@ -17,7 +17,7 @@ from farhand.core.machine import Limits, Machine
 from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.hub.ids import Ids
 from farhand.model.event import Event, Kind
-from farhand.model.job import ATTEMPT_MARK, NO_LABELS, Job
+from farhand.model.job import ATTEMPT_MARK, NO_LABELS, Input, Job
 from farhand.model.limits import NAME_LIMIT, SESSION_TTL, WINDOW_LIMIT
 from farhand.model.names import check_name
 from farhand.model.payload import NOTHING, Payload
@@ -116,9 +116,11 @@ class Hub:
         window: int = 0,
         events: bool = False,
         durable: tuple[str, int] | None = None,
+        inputs: tuple[Input, ...] = (),
     ) -> str:
         """Take on a job; its id. `timeout` in seconds; `window` and `events` as in `Job`; of `window`,
-        4 MiB count. `durable` is the id and attempt of the durable job that this is a try of.
+        4 MiB count. `durable` is the id and attempt of the durable job that this is a try of, `inputs` what it takes
+        from others.
 
         Raises:
             FarhandError: it is refused, as the class says; the sink gets nothing.
@@ -138,6 +140,7 @@ class Hub:
             events,
             now,
             1 if durable is None else durable[1],
+            inputs,
         )
         self._sinks[id] = (sink, tag)
         try:

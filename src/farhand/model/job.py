@@ -14,12 +14,20 @@ ATTEMPT_MARK = "#"
 """Between a durable job's id and the number of its attempt, in the id that hub and worker call the attempt by."""
 
 
+class Input(msgspec.Struct, frozen=True, gc=False):
+    """An argument that is another job's result: its one value, or with `chunks` a list of what it streamed."""
+
+    argument: str
+    values: tuple[Payload, ...]
+    chunks: bool = False
+
+
 class Job(msgspec.Struct, frozen=True, gc=False):
     """What is to be done. `deadline` is on the hub's monotonic clock, None for never.
 
     `window` is how many bytes of chunks the caller takes before granting more; 0 when it wants none. `events` says
     whether it wants queued, started, progress and console entries too. A job with `session` runs on that session's
-    worker, in that session's group.
+    worker, in that session's group. `inputs` are arguments beside `args`.
     """
 
     id: str
@@ -34,3 +42,4 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     events: bool = False
     submitted: float = 0.0
     attempt: int = 1
+    inputs: tuple[Input, ...] = ()

@@ -20,6 +20,10 @@ with many idle workers more than their heartbeats do."""
 FRAME_TARGET: Final = 256 * 1024
 """A frame is closed once it holds this much, so that one frame plus one payload stays under MESSAGE_LIMIT."""
 
+INPUTS_LIMIT: Final = MESSAGE_LIMIT - FRAME_TARGET - PAYLOAD_LIMIT - 256 * 1024
+"""Most that the results of other jobs, which one job takes as arguments, may take together: 2.5 MiB, so that they go
+into one frame beside its other arguments."""
+
 ENTRIES: Final = 96
 """Entries a frame is closed at, though more wait: small enough that every process of a call's path is busy at once,
 large enough that a frame's own cost (about 0.1 ms at each end) hardly counts."""

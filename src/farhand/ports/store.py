@@ -150,8 +150,8 @@ class Logs(Protocol):
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """Delete up to `limit` jobs of a handler, with their logs, that ended before that time or that are not among
-        its newest `keep` ended ones, unless a child waits for them or a key or cache entry still finds them; how many
-        were deleted."""
+        its newest `keep` ended ones, unless a child of theirs has not ended, or a key or cache entry still finds them;
+        how many were deleted."""
 
 
 class Schedules(Protocol):

@@ -18,6 +18,7 @@ from farhand.wire.farhand.incoming import Assignment
 from farhand.wire.values import to_payload
 from farhand.worker.app import Handler
 from farhand.worker.context import Context, Stop
+from farhand.worker.inputs import filled
 from farhand.worker.outbox import Outbox
 
 ROOM_PATIENCE = 1.0
@@ -52,6 +53,7 @@ class Call:
         "ended",
         "generation",
         "handler",
+        "inputs",
         "job",
         "media",
         "reason",
@@ -70,6 +72,7 @@ class Call:
         self.job = assignment.job
         self.handler = handler
         self.args = assignment.args
+        self.inputs = assignment.inputs
         self.attempt = assignment.attempt
         self.session = assignment.session
         self.window = assignment.window
@@ -138,7 +141,8 @@ class Call:
             Refusal: they don't fit.
         """
         try:
-            return self.handler.signature.bind(self.args, self.context)
+            args = filled(self.args, self.inputs) if self.inputs else self.args
+            return self.handler.signature.bind(args, self.context)
         except FarhandError as error:
             raise Refusal(error) from None
 

@@ -65,9 +65,8 @@ class MemoryStore:
             self._keys[job.key] = job.id
         if job.cache_key:
             self._cached[job.cache_key] = job.id
-        for parent, state in states.items():
-            if state not in ENDS:
-                self._children[parent][job.id] = None
+        for parent in states:
+            self._children[parent][job.id] = None
         self._say(job.id, (Said(Event(Kind.QUEUED, text=job.id)),), now)
         failed = [parent for parent, state in states.items() if state in ENDS and state is not State.SUCCEEDED]
         if failed:
@@ -264,8 +263,10 @@ class MemoryStore:
         if state is not State.SUCCEEDED and self._cached.get(kept.job.cache_key) == id:
             del self._cached[kept.job.cache_key]
         for parent in kept.job.after:
-            self._children.get(parent, {}).pop(id, None)
-        for child in list(self._children.pop(id, ())):
+            self._children[parent].pop(id, None)
+            if not self._children[parent]:
+                del self._children[parent]
+        for child in list(self._children.get(id, ())):
             waiting = self._jobs.get(child)
             if waiting is None or waiting.state is not State.WAITING:
                 continue

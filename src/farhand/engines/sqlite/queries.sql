@@ -101,20 +101,16 @@ DELETE FROM cache WHERE handler = ?1 AND (?2 = '' OR key = ?2)
 AND job IN (SELECT id FROM jobs WHERE ended IS NOT NULL) RETURNING 1;
 
 -- name: insert_parent
--- A child waits.
+-- A child has begun to be one.
 INSERT OR IGNORE INTO parents (parent, child) VALUES (?, ?);
 
 -- name: children
--- Who waits for a job.
+-- A job's children that have not ended.
 SELECT child FROM parents WHERE parent = ?;
 
 -- name: drop_child
--- A job waits no more: it has ended before its parents.
+-- A job has ended: it needs its parents no more.
 DELETE FROM parents WHERE parent = ? AND child = ?;
-
--- name: drop_children
--- Nobody waits for it any more.
-DELETE FROM parents WHERE parent = ?;
 
 -- name: read
 -- A part of a log.

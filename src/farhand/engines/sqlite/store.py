@@ -195,9 +195,8 @@ class _Write:
             self._do("put_key", job.key, job.id, job.key_until)
         if job.cache_key:
             self._do("put_cached", job.cache_key, job.handler, job.id, job.cache_ttl)
-        for parent, parents in states.items():
-            if parents not in ENDS:
-                self._do("insert_parent", parent, job.id)
+        for parent in states:
+            self._do("insert_parent", parent, job.id)
         self._say(job.id, 0, (Said(Event(Kind.QUEUED, text=job.id)),))
         failed = [parent for parent, one in states.items() if one in ENDS and one is not State.SUCCEEDED]
         if failed:
@@ -225,8 +224,8 @@ class _Write:
             return None
         self._say(change.id, entries, change.said)
         if change.to in ENDS:
-            self._end(change.id, change.to, change.said[-1].event if change.said else None)
-        elif change.to is State.QUEUED:
+            return self._end(change.id, change.to, change.said[-1].event if change.said else None)
+        if change.to is State.QUEUED:
             self._do("requeue", change.run_at, change.id)
         else:
             self._do("move", change.to.value, change.id)
@@ -269,18 +268,14 @@ class _Write:
             self._db.executemany(queries()["insert_entry"], rows)
             self._do("set_entries", entries + len(said), id)
 
-    def _end(self, id: str, state: State, last: Event | None) -> None:
+    def _end(self, id: str, state: State, last: Event | None) -> KeptJob:
         self._do("finish", state.value, self._now, None if last is None else _TO_BYTES.encode(last), id)
-        if state is not State.SUCCEEDED:
-            job = self._kept(id).job
-            if job.cache_key:
-                self._do("drop_cached", job.cache_key, id)
-            for parent in job.after:
-                self._do("drop_child", parent, id)
-        children = [row[0] for row in self._do("children", id)]
-        if children:
-            self._do("drop_children", id)
-        for child in children:
+        ended = self._kept(id)
+        if ended.job.cache_key and state is not State.SUCCEEDED:
+            self._do("drop_cached", ended.job.cache_key, id)
+        for parent in ended.job.after:
+            self._do("drop_child", parent, id)
+        for child in [row[0] for row in self._do("children", id)]:
             kept = self._kept(child)
             if kept.state is not State.WAITING:
                 continue
@@ -288,6 +283,7 @@ class _Write:
                 self._fail_with(child, id, state)
             elif all(self._do("state", parent)[0][0] == State.SUCCEEDED for parent in kept.job.after):
                 self._do("requeue", None, child)
+        return ended
 
     def _fail_with(self, id: str, parent: str, state: State) -> None:
         text = f"job {parent}, which this one was to come after, ended as {state}"

@@ -306,6 +306,27 @@ class StoreConformance:
         assert await store.prune("f", 0.0, 0, 10) == 1
         assert ids(await store.find(Filter())) == ["running", "keyed", "cached"]
 
+    async def test_a_parent_is_kept_until_its_children_have_ended(self, store: Store) -> None:
+        async def finish(id: str) -> None:
+            await store.claim(claim(), 3.0)
+            assert await store.change(move(id, Move.SUCCEED, State.SUCCEEDED, DONE), 4.0) is not None
+
+        await store.add(job("a"), 2.0)
+        await store.add(job("b", handler="g", after=("a",), inputs={"x": "a"}), 2.0)
+        await finish("a")
+        await store.add(job("c", handler="g", after=("a",)), 2.0)
+        for id in ("b", "c"):
+            assert await store.prune("f", 0.0, 0, 10) == 0
+            await store.claim(claim(handlers=frozenset({"g"})), 3.0)
+            await store.change(move(id, Move.RETRY, State.QUEUED, TEXT), 3.0)
+            assert await store.prune("f", 0.0, 0, 10) == 0
+            await store.change(move(id, Move.FAIL, State.FAILED, FAILED), 4.0)
+        kept = await store.get("b")
+        assert kept is not None
+        assert kept.job.inputs == {"x": "a"}
+        assert await store.prune("f", 0.0, 0, 10) == 1
+        assert await store.get("a") is None
+
     async def test_schedules_are_kept_and_fire_once(self, store: Store) -> None:
         daily = Schedule(name="s", handler="f", group="default", cron="0 0 * * *", next_at=10.0)
         await store.put_schedule(daily)

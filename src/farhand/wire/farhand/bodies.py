@@ -9,9 +9,11 @@ import msgspec
 from farhand import errors
 from farhand.errors import FarhandError, ProtocolViolation
 from farhand.model.event import Event, Fault, Kind, Outcome, Progress
+from farhand.model.job import Input
 from farhand.model.limits import TEXT_LIMIT
 from farhand.model.payload import NOTHING, Payload
 from farhand.wire.farhand._pb import common_pb2 as pb
+from farhand.wire.farhand._pb import worker_pb2
 
 KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _SUCCEEDED, _CHUNK = Kind.SUCCEEDED, Kind.CHUNK
@@ -55,6 +57,23 @@ def event_of(kind: int, body: bytes, media: int) -> Event:
     except ValueError as error:
         raise ProtocolViolation(f"the body of a {known.name.lower()} event can't be read: {error}") from error
     return Event(known, worker=text) if known is Kind.STARTED else Event(known, text=text)
+
+
+def input_message(one: Input) -> worker_pb2.Input:
+    """An argument that is another job's result."""
+    values = [payload_message(value) for value in one.values]
+    return worker_pb2.Input(argument=one.argument, values=values, chunks=one.chunks)
+
+
+def read_input(message: worker_pb2.Input) -> Input:
+    """The argument.
+
+    Raises:
+        ProtocolViolation: it has no value, or several that are no list.
+    """
+    if not message.chunks and len(message.values) != 1:
+        raise ProtocolViolation(f"the input {message.argument[:40]!r} has {len(message.values)} values, not one")
+    return Input(message.argument, tuple([payload_of(value) for value in message.values]), message.chunks)
 
 
 def fault_bytes(fault: Fault, outcome: str = "") -> bytes:

@@ -12,7 +12,9 @@ from google.protobuf.message import DecodeError, Message
 
 from farhand.core.link import Says
 from farhand.errors import ProtocolViolation
+from farhand.model.job import Input
 from farhand.model.payload import NOTHING, Payload
+from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
 from farhand.wire.farhand.columns import read_columns
 
@@ -26,7 +28,18 @@ CALLS_PER_FRAME = 4096
 class Assignment:
     """A job as a worker gets it. `deadline` on this machine's monotonic clock, None for none."""
 
-    __slots__ = ("args", "attempt", "deadline", "handler", "job", "moved", "session", "session_data", "window")
+    __slots__ = (
+        "args",
+        "attempt",
+        "deadline",
+        "handler",
+        "inputs",
+        "job",
+        "moved",
+        "session",
+        "session_data",
+        "window",
+    )
 
     def __init__(self, job: str, handler: str, args: Payload, deadline: float | None, window: int) -> None:
         self.job = job
@@ -38,6 +51,7 @@ class Assignment:
         self.session = ""
         self.session_data = NOTHING
         self.moved = False
+        self.inputs: tuple[Input, ...] = ()
 
 
 def parse(kind: type[M], data: bytes) -> M:
@@ -144,6 +158,7 @@ def assignments(message: worker_pb2.Assignments, now: float) -> list[Assignment]
         one.session_data = Payload(extra.session_data, extra.session_media) if extra.session_media else NOTHING
         one.moved = extra.session_moved
         one.attempt = extra.attempt or 1
+        one.inputs = tuple([bodies.read_input(message) for message in extra.inputs])
     return found
 
 

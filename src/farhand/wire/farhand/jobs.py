@@ -9,6 +9,7 @@ from farhand.errors import InvalidArguments, ProtocolViolation
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Retries
 from farhand.model.event import Event, Kind
 from farhand.model.job import NO_LABELS
+from farhand.model.limits import NAME_LIMIT
 from farhand.model.names import check_name
 from farhand.model.state import State
 from farhand.ports.store import Filter
@@ -94,6 +95,7 @@ def view_message(kept: KeptJob) -> client_pb2.JobView:
         after=job.after,
         retry_of=job.retry_of,
         schedule=job.schedule,
+        inputs=dict(job.inputs),
     )
     if kept.last is not None:
         view.last.CopyFrom(event_message(job.id, kept.last, 0))
@@ -117,8 +119,12 @@ def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> Durab
             raise InvalidArguments(f"{name} is seconds, from 0 to {SECONDS_LIMIT:,.0f}")
     if request.attempts > ATTEMPTS_LIMIT:
         raise InvalidArguments(f"attempts is at most {ATTEMPTS_LIMIT:,}, not {request.attempts:,}")
-    if len(request.after) > AFTER_LIMIT:
-        raise InvalidArguments(f"a job may come after {AFTER_LIMIT:,} others, not {len(request.after):,}")
+    after = tuple(dict.fromkeys((*request.after, *request.inputs.values())))
+    if len(after) > AFTER_LIMIT:
+        raise InvalidArguments(f"a job may come after {AFTER_LIMIT:,} others, not {len(after):,}")
+    for argument in request.inputs:
+        if not 0 < len(argument) <= NAME_LIMIT:
+            raise InvalidArguments(f"inputs has an argument's name, of 1 to {NAME_LIMIT} characters, for each job")
     run_at = now + request.delay
     retries = Retries(
         attempts=request.attempts or 1,
@@ -143,7 +149,8 @@ def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> Durab
         key_until=now + KEY_SECONDS if request.idempotency_key else 0.0,
         cache_key=request.cache_key,
         cache_ttl=request.cache_ttl or FOREVER,
-        after=tuple(dict.fromkeys(request.after)),
+        after=after,
+        inputs=dict(request.inputs),
     )
 
 

@@ -17,7 +17,7 @@ from farhand.model.job import Job
 from farhand.model.limits import ENTRIES, FRAME_TARGET, HEARTBEAT, PROTOCOL, TEXT_LIMIT
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.worker import WorkerInfo
-from farhand.wire.farhand import nouns
+from farhand.wire.farhand import bodies, nouns
 from farhand.wire.farhand._pb import client_pb2, common_pb2, worker_pb2
 from farhand.wire.farhand.columns import ENTRY_COST, EventBuffer, write_columns
 
@@ -172,7 +172,8 @@ class ToWorker(_Outgoing):
     def assign(self, job: Job, timeout_ms: int, session_data: Payload = NOTHING, moved: bool = False) -> None:
         """Give the worker a job. `timeout_ms` is what is left, 0 for no deadline."""
         args = job.args
-        if job.session or job.attempt > 1:
+        cost = len(args.data) + len(session_data.data) + ENTRY_COST
+        if job.session or job.attempt > 1 or job.inputs:
             media: Any = session_data.media
             self._extra.append(
                 worker_pb2.AssignExtra(
@@ -182,10 +183,12 @@ class ToWorker(_Outgoing):
                     session_media=media,
                     session_moved=moved,
                     attempt=job.attempt,
+                    inputs=[bodies.input_message(one) for one in job.inputs],
                 )
             )
+            cost += self._extra[-1].ByteSize() if job.inputs else 0
         self._rows.append((job.id, job.handler, args.data, args.media, timeout_ms, job.window))
-        self._charge(len(args.data) + len(session_data.data) + ENTRY_COST, _WORK)
+        self._charge(cost, _WORK)
 
     def credit(self, job: str, amount: int) -> None:
         """Let the job send this many more bytes of chunks."""

@@ -169,7 +169,7 @@ with doomed as materialized (
         and not exists (select from keys where keys.id = old.id and keys.until > $5)
         and not exists (select from caches where caches.id = old.id and caches.until > $5)
         and not exists (
-            select from links join live on live.id = links.child where links.parent = old.id and live.state = 'waiting'
+            select from links join live on live.id = links.child where links.parent = old.id
         )
     order by old.ended, old.id limit $4 for update of old skip locked
 ), gone as (

@@ -121,20 +121,32 @@ class Assignments(_message.Message):
     def __init__(self, job: _Optional[_Iterable[str]] = ..., handler: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[bytes]] = ..., media: _Optional[_Iterable[_Union[_common_pb2.MediaType, str]]] = ..., timeout_ms: _Optional[_Iterable[int]] = ..., window: _Optional[_Iterable[int]] = ..., extra: _Optional[_Iterable[_Union[AssignExtra, _Mapping]]] = ...) -> None: ...
 
 class AssignExtra(_message.Message):
-    __slots__ = ("at", "session", "session_data", "session_media", "session_moved", "attempt")
+    __slots__ = ("at", "session", "session_data", "session_media", "session_moved", "attempt", "inputs")
     AT_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     SESSION_DATA_FIELD_NUMBER: _ClassVar[int]
     SESSION_MEDIA_FIELD_NUMBER: _ClassVar[int]
     SESSION_MOVED_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
     at: int
     session: str
     session_data: bytes
     session_media: _common_pb2.MediaType
     session_moved: bool
     attempt: int
-    def __init__(self, at: _Optional[int] = ..., session: _Optional[str] = ..., session_data: _Optional[bytes] = ..., session_media: _Optional[_Union[_common_pb2.MediaType, str]] = ..., session_moved: bool = ..., attempt: _Optional[int] = ...) -> None: ...
+    inputs: _containers.RepeatedCompositeFieldContainer[Input]
+    def __init__(self, at: _Optional[int] = ..., session: _Optional[str] = ..., session_data: _Optional[bytes] = ..., session_media: _Optional[_Union[_common_pb2.MediaType, str]] = ..., session_moved: bool = ..., attempt: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[Input, _Mapping]]] = ...) -> None: ...
+
+class Input(_message.Message):
+    __slots__ = ("argument", "values", "chunks")
+    ARGUMENT_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    argument: str
+    values: _containers.RepeatedCompositeFieldContainer[_common_pb2.Payload]
+    chunks: bool
+    def __init__(self, argument: _Optional[str] = ..., values: _Optional[_Iterable[_Union[_common_pb2.Payload, _Mapping]]] = ..., chunks: bool = ...) -> None: ...
 
 class JobEvents(_message.Message):
     __slots__ = ("job", "kind", "body", "media", "number")
