@@ -11,7 +11,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import idle, report, rounds
+from bench import durable, idle, report, rounds
 from bench.results import Options, Row, Status
 from bench.scenarios import COMPARISONS, TITLES, chosen
 
@@ -59,7 +59,8 @@ def _measure(names: list[str], options: Options) -> list[Row]:
                 progress.print(what, highlight=False)
 
         wanted = [comparison for comparison in COMPARISONS if comparison.name in names]
-        rows = [*rounds.compare(wanted, options, say), *idle.measure(names, options, say)]
+        own = (*durable.measure(names, options, say), *idle.measure(names, options, say))
+        rows = [*rounds.compare(wanted, options, say), *own]
     return sorted(rows, key=lambda row: names.index(row.name))
 
 

@@ -32,7 +32,8 @@ class Contender:
 @contextmanager
 def _farhand() -> Iterator[Process]:
     with ExitStack() as stack:
-        hub = stack.enter_context(Program("farhand hub", subject.hub_command()))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="farhand-bench"))
+        hub = stack.enter_context(Program("farhand hub", subject.hub_command(f"sqlite:///{folder}/farhand.db")))
         address = subject.hub_address(hub.line())
         worker = stack.enter_context(Program("farhand worker", subject.worker_command(address)))
         worker.line()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from bench import subject, usage
 from bench.processes import Program, RoleFailed, role
 from bench.results import Options, Row, Sample, Status
-from bench.scenarios import FIGURES, IDLE_CPU, IDLE_MEMORY, Figure
+from bench.scenarios import IDLE, IDLE_CPU, IDLE_MEMORY, Figure
 
 WORKERS, WORKERS_QUICK = 2000, 200
 HOLDERS = 2
@@ -27,7 +27,7 @@ SPARE_FILES = 500
 def measure(names: list[str], options: Options, say: Callable[[str], None]) -> list[Row]:
     """The rows asked for."""
     count = WORKERS_QUICK if options.quick else WORKERS
-    wanted = [figure for figure in FIGURES if figure.name in names]
+    wanted = [figure for figure in IDLE if figure.name in names]
     if not wanted:
         return []
     try:

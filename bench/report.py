@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.results import Options, Row, Sample, Status
+from bench.scenarios import DURABLE, IDLE
 from bench.services import installed
 
 PACKAGES = (
@@ -99,8 +100,8 @@ def _ratio(row: Row) -> Text:
 
 def _target(row: Row) -> str:
     sign = {">=": "≥", "<=": "≤"}[row.target.sign]
-    if row.name.startswith("idle"):
-        return f"{sign} {row.target.value:g} {row.unit}"
+    if row.name in {figure.name for figure in (*DURABLE, *IDLE)}:
+        return f"{sign} {row.target.value:,g} {row.unit}"
     return f"{sign} {row.target.value:g}×"
 
 

@@ -47,7 +47,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of farhand's own, of the hub with many idle workers."""
+    """A figure of farhand's own."""
 
     name: str
     title: str
@@ -116,6 +116,22 @@ COMPARISONS = (
         Target("<=", 1.5),
     ),
     Comparison(
+        "cached",
+        "a durable job's cached answer, vs farhand's own run",
+        "ms p50",
+        Order(FARHAND, "cached"),
+        (ONE,),
+        Target("<=", 2),
+    ),
+    Comparison(
+        "durable-redis",
+        "256 durable jobs in flight, fsynced, vs task queues on Redis, not",
+        "jobs/s",
+        Order(FARHAND, "durable", 256),
+        (Order(TASKIQ, "rate", 256), Order(DRAMATIQ, "rate", 256)),
+        Target(">=", 5),
+    ),
+    Comparison(
         "chunks",
         "a stream of 1 KiB chunks, vs a bare server stream",
         "chunks/s",
@@ -127,9 +143,15 @@ COMPARISONS = (
 
 IDLE_MEMORY = Figure("idle-memory", "hub memory of an idle worker", "KB", Target("<=", 60))
 IDLE_CPU = Figure("idle-cpu", "hub CPU for heartbeats", "% of a core", Target("<=", 10))
-FIGURES = (IDLE_MEMORY, IDLE_CPU)
+IDLE = (IDLE_MEMORY, IDLE_CPU)
+"""Of a hub with many idle workers."""
 
-TITLES = {one.name: one.title for one in (*COMPARISONS, *FIGURES)}
+DURABLE_RATE = Figure("durable", "256 durable jobs in flight, submit to result", "jobs/s", Target(">=", 4000))
+WAITING_MEMORY = Figure("waiting-memory", "hub memory of a waiting durable job", "KB", Target("<=", 1))
+DURABLE = (DURABLE_RATE, WAITING_MEMORY)
+"""Of a hub with its jobs in SQLite, every commit fsynced."""
+
+TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE)}
 
 
 def chosen(only: str) -> list[str]:

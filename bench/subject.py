@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from statistics import median
@@ -22,9 +23,9 @@ FIRST_OF = 3
 """Chunks of the stream whose first is waited for."""
 
 
-def hub_command() -> list[str]:
+def hub_command(store: str = "memory:") -> list[str]:
     """A hub on a free port; its ready line ends in its address."""
-    return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0", "--store", "memory:"]
+    return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0", "--store", store]
 
 
 def hub_address(ready_line: str) -> str:
@@ -78,6 +79,39 @@ class Caller:
                 got += 1
             timing.expect(got, FIRST_OF)
         return median(took) * 1000
+
+    async def submit(self) -> None:
+        """One durable `echo`, from its submit to its result."""
+        job = await self._client.submit("echo", {"text": timing.PAYLOAD})
+        timing.expect(await job.result(), timing.PAYLOAD)
+
+    async def durable(self, in_flight: int, seconds: float) -> float:
+        """Durable jobs a second."""
+        return await timing.rate(self.submit, in_flight, seconds)
+
+    async def cached(self, seconds: float) -> float:
+        """The median time in which a job that was done before is answered."""
+
+        async def call() -> None:
+            job = await self._client.submit("echo", {"text": timing.PAYLOAD}, cache=True)
+            timing.expect(await job.result(), timing.PAYLOAD)
+
+        await call()
+        return await timing.latency(call, seconds)
+
+    async def fill(self, count: int, in_flight: int, seconds: float) -> float:
+        """Submit so many jobs that nobody takes; how many a second were kept."""
+        left = count
+
+        async def caller() -> None:
+            nonlocal left
+            while left > 0:
+                left -= 1
+                await self._client.submit("echo", {"text": timing.PAYLOAD}, group="nobody")
+
+        began = perf_counter()
+        await asyncio.gather(*[caller() for _ in range(in_flight)])
+        return count / (perf_counter() - began)
 
     async def chunks(self, seconds: float) -> float:
         """Chunks a second of one stream."""

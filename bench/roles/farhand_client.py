@@ -22,7 +22,8 @@ async def main(hub: str) -> None:
         async def unary(in_flight: int, seconds: float) -> float:
             return await timing.rate(call, in_flight, seconds)
 
-        orders = {name: getattr(caller, name) for name in ("rate", "latency", "first_chunk", "chunks")}
+        names = ("rate", "latency", "first_chunk", "chunks", "durable", "cached", "fill")
+        orders = {name: getattr(caller, name) for name in names}
         await obey({**orders, "unary": unary})
 
 
