@@ -57,7 +57,7 @@ def _memory(stack: ExitStack, options: Options, say: Callable[[str], None]) -> t
     return ((usage.memory(hub.pid) - before) / count / 1000,)
 
 
-def _start(stack: ExitStack, say: Callable[[str], None]) -> tuple[Program, Process]:
+def _start(stack: ExitStack, say: Callable[[str], None]) -> tuple[Process, Process]:
     say("starting a hub for durable jobs")
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="farhand-bench"))
     hub = stack.enter_context(Program("farhand hub", subject.hub_command(f"sqlite:///{folder}/farhand.db")))

@@ -78,6 +78,17 @@ def grip(letters: int) -> str:
 
 
 @app.handler
+def grip_for(path: str, seconds: float) -> str:
+    """In many such calls, after a line in a file that it has begun."""
+    with open(path, "a") as runs:
+        runs.write("begun\n")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        grip(22)
+    return "waited"
+
+
+@app.handler
 async def square(number: int) -> int:
     """A short one."""
     return number * number
