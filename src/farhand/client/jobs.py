@@ -17,7 +17,7 @@ from farhand.client.rpc import SERVICE, error_of
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.core.caching import cache_key
 from farhand.core.retrying import Backoff
-from farhand.errors import DeadlineExceeded, InvalidArguments, Unavailable
+from farhand.errors import DeadlineExceeded, InvalidArguments, Overloaded, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Kind, Progress
 from farhand.model.payload import Payload
@@ -240,7 +240,7 @@ class Job:
 
     async def watch(self, from_offset: int = 0) -> AsyncGenerator[Entry, None]:
         """Its log from any offset: what is there, then what comes, up to its end. A connection or hub that is lost
-        meanwhile is waited for; no entry is missing or comes twice.
+        meanwhile is waited for; no entry is missing or comes twice. A loop that takes minutes for an entry is no harm.
 
         Raises:
             JobNotFound: there is none of this id.
@@ -253,7 +253,7 @@ class Job:
                     offset = entry.offset + 1
                     yield entry
                 return
-            except Unavailable as error:
+            except (Unavailable, Overloaded) as error:  # Overloaded: the loop over this took too long for an entry
                 if not error.retryable:
                     raise
             await asyncio.sleep(backoff.next(random.random()))

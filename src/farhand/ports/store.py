@@ -15,6 +15,9 @@ import msgspec
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.state import State
 
+READ_SIZE = 2 * 1024 * 1024
+"""Bytes of a log that are read at once, and one entry more at most: so much does each watcher hold in the hub."""
+
 How = Literal["new", "key", "twin", "cached"]
 
 
@@ -145,8 +148,9 @@ class Logs(Protocol):
     async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
         """Add events of an attempt; the offset of the first. None: the lease isn't the job's any more."""
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
-        """Entries from `offset` on, in order."""
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
+        """Entries from `offset` on, in order: at most `limit`, and none after those that take `size` bytes together;
+        but at least one if there is one."""
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """Delete up to `limit` jobs of a handler, with their logs, that ended before that time or that are not among

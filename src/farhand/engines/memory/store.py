@@ -6,6 +6,7 @@ import heapq
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from farhand.errors import JobNotFound
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Schedule
+from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
 
 Rank = tuple[int, float, str]
 """Which of the due jobs is claimed first: priority (negated), `run_at`, id."""
@@ -183,9 +184,15 @@ class MemoryStore:
         self._say(lease.id, said, now)
         return first
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
-        """As `Logs.read`."""
-        return self._logs.get(id, [])[offset : offset + limit]
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
+        """As `Logs.read`. An event takes what its payload and its text do, about."""
+        entries: list[Entry] = []
+        for entry in islice(self._logs.get(id, ()), offset, offset + limit):
+            if size <= 0:
+                break
+            entries.append(entry)
+            size -= len(entry.event.payload.data) + len(entry.event.text)
+        return entries
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """As `Logs.prune`."""

@@ -15,7 +15,7 @@ from farhand.engines.postgres.tidying import Tidying
 from farhand.engines.postgres.url import read
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Schedule
+from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
 
 _JOBS = queries("jobs")
 _TIES = queries("ties")
@@ -162,10 +162,10 @@ class PostgresStore:
             self._tell(jobs=(lease.id,))
         return first
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
         async with self._database.connection() as connection:
-            return [rows.entry(row) for row in await connection.fetch(_JOBS["read"], id, offset, limit)]
+            return [rows.entry(row) for row in await connection.fetch(_JOBS["read"], id, offset, limit, size)]
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """As `Logs.prune`."""

@@ -19,7 +19,7 @@ from farhand.errors import JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, How, Lease, News, Schedule
+from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, How, Lease, News, Schedule
 
 _TO_BYTES = msgspec.msgpack.Encoder()
 _JOB = msgspec.msgpack.Decoder(DurableJob)
@@ -110,12 +110,17 @@ class SqliteStore:
         """As `Logs.append`."""
         return await self._writer.run(lambda db: _Write(db, now).append(lease, said))
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
 
         def work(db: apsw.Connection) -> list[Entry]:
-            rows = _rows(db, "read", id, offset, limit)
-            return [Entry(place, at, _EVENT.decode(event), number) for place, at, number, event in rows]
+            entries, left = list[Entry](), size
+            for place, at, number, event in db.execute(queries()["read"], (id, offset, limit)):
+                entries.append(Entry(place, at, _EVENT.decode(event), number))
+                left -= len(event)
+                if left <= 0:
+                    break
+            return entries
 
         return await self._reader.run(work)
 

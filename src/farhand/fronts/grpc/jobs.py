@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from farhand.errors import TooLarge, Unavailable
 from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.patience import write
 from farhand.hub.durable import Durables
 from farhand.hub.ids import Ids
 from farhand.model.limits import MESSAGE_LIMIT, PAYLOAD_LIMIT
@@ -57,13 +57,11 @@ class JobService:
             raise TooLarge("the listing is larger than a message: ask for fewer jobs", limit=ANSWER_LIMIT)
         return answer
 
-    async def attach(
-        self, request: client_pb2.AttachRequest, context: Context
-    ) -> AsyncGenerator[client_pb2.LogEntry, None]:
-        """Attach: HTTP/2's flow control holds back a slow reader, and nothing is kept for it here."""
+    async def attach(self, request: client_pb2.AttachRequest, context: Context) -> None:
+        """Attach: HTTP/2's flow control holds back a slow reader, and nothing is kept for it here but a page."""
         async with aclosing(self.kept().attach(request.job_id, request.offset)) as log:
             async for entry in log:
-                yield jobs.entry_message(request.job_id, entry)
+                await write(context, jobs.entry_message(request.job_id, entry), request.job_id, entry.offset)
 
     async def retry(self, request: client_pb2.RetryJobRequest, context: Context) -> client_pb2.SubmitResponse:
         """RetryJob."""

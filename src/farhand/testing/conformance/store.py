@@ -195,6 +195,15 @@ class StoreConformance:
         assert (kept.offset, kept.last, kept.ended) == (6, DONE.event, 7.0)
         assert await store.read("nobody", 0, 10) == []
 
+    async def test_a_log_is_read_by_so_many_bytes_at_once(self, store: Store) -> None:
+        await bring(store, "a", State.RUNNING)
+        chunks = [Said(Event(Kind.CHUNK, Payload(b"x" * 1_000, 3)), number) for number in range(1, 11)]
+        await store.append(Lease("a", 1), chunks, 6.0)
+        assert [entry.offset for entry in await store.read("a", 1, 100, 2_500)] == [1, 2, 3]
+        assert [entry.offset for entry in await store.read("a", 1, 2, 2_500)] == [1, 2]
+        assert [entry.offset for entry in await store.read("a", 4, 100, 1)] == [4]
+        assert len(await store.read("a", 0, 100)) == 11
+
     async def test_leases_are_renewed_while_they_hold(self, store: Store) -> None:
         await bring(store, "a", State.RUNNING)
         await bring(store, "b", State.SUCCEEDED)

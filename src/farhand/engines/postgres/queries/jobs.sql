@@ -156,7 +156,12 @@ with moved as (
 select $1::bigint as asker, first from moved
 
 -- name: read
-select place, at, number, body from entries where job = $1 and place >= $2 order by place limit $3
+-- $1 job, $2 offset, $3 limit, $4 size. The lengths are known without the bodies, which may lie outside the row.
+select entries.place, entries.at, entries.number, entries.body from entries join (
+    select place, sum(octet_length(body)) over (order by place) - octet_length(body) as before from (
+        select place, body from entries where job = $1 and place >= $2 order by place limit $3
+    ) as page
+) as sized using (place) where entries.job = $1 and sized.before < $4 order by entries.place
 
 -- name: prune
 -- $1 handler, $2 ended before, $3 how many to keep, $4 limit, $5 now. What another transaction has locked is left.
