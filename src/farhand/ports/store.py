@@ -45,9 +45,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     It is made only if the job's state is one of `sources`, and its epoch is `epoch` unless that is None. `run_at` where
     it is queued again; a job that is queued again has no worker and no lease. A move to an end records the last of
-    `said` as the job's `last` event, frees its cache key unless it succeeded, and settles the children that wait for
-    it: each goes from WAITING to QUEUED once all its parents have succeeded, or to FAILED, with a fault of code
-    PARENT_FAILED that names the parent, once one has ended otherwise; and so on with their children.
+    `said` as the job's `last` event, frees its cache key unless it `answers` for equal work, and settles the children
+    that wait for it: each goes from WAITING to QUEUED once all its parents have succeeded, or to FAILED, with a fault
+    of code PARENT_FAILED that names the parent, once one has ended otherwise; and so on with their children.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None = None
     said: tuple[Said, ...] = ()
     run_at: float | None = None
+    answers: bool = False
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -67,13 +68,14 @@ class Lease(msgspec.Struct, frozen=True):
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs are listed: those that fit all that is given, newest first, at most `limit`; `before` is an id, and
-    only older ones are listed."""
+    only older ones are listed; `code` is of the fault that they ended with."""
 
     states: frozenset[State] = frozenset()
     handler: str = ""
     group: str = ""
     labels: Mapping[str, str] = {}
     schedule: str = ""
+    code: str = ""
     before: str = ""
     limit: int = 50
 

@@ -119,7 +119,8 @@ class MemoryStore:
             return None
         self._say(change.id, change.said, now)
         if change.to in ENDS:
-            self._end(change.id, change.to, change.said[-1].event if change.said else None, now)
+            last = change.said[-1].event if change.said else None
+            self._end(change.id, change.to, last, now, answers=change.answers)
             return self._jobs[change.id]
         kept = replace(self._jobs[change.id], state=change.to)
         if change.to is State.QUEUED:
@@ -263,11 +264,11 @@ class MemoryStore:
             if kept is not None and kept.state is State.QUEUED and kept.run_at == run_at:
                 heapq.heappush(due, (-kept.job.priority, run_at, id))
 
-    def _end(self, id: str, state: State, last: Event | None, now: float) -> None:
+    def _end(self, id: str, state: State, last: Event | None, now: float, *, answers: bool = False) -> None:
         kept = replace(self._jobs[id], state=state, last=last, ended=now, lease_until=0.0)
         self._jobs[id] = kept
         self._unfinished.pop(id, None)
-        if state is not State.SUCCEEDED and self._cached.get(kept.job.cache_key) == id:
+        if not answers and self._cached.get(kept.job.cache_key) == id:
             del self._cached[kept.job.cache_key]
         for parent in kept.job.after:
             self._children[parent].pop(id, None)
@@ -312,6 +313,7 @@ def _fits(kept: KeptJob, wanted: Filter) -> bool:
         (wanted.handler, job.handler),
         (wanted.group, job.group),
         (wanted.schedule, job.schedule),
+        (wanted.code, code_of(kept.last)),
     )
     return (
         all(not text or text == own for text, own in texts)
@@ -319,6 +321,11 @@ def _fits(kept: KeptJob, wanted: Filter) -> bool:
         and (not wanted.before or job.id < wanted.before)
         and wanted.labels.items() <= job.labels.items()
     )
+
+
+def code_of(last: Event | None) -> str:
+    """The code of the fault that a job ended with, if it did."""
+    return last.fault.code if last is not None and last.fault is not None else ""
 
 
 def _decisions(kept: KeptJob) -> list[float]:

@@ -103,7 +103,7 @@ class PostgresStore:
 
         async def work(connection: Any) -> list[Any]:
             await connection.execute(_JOBS["plan_for_these"])
-            how = (wanted.before, wanted.limit, states <= LEASED)
+            how = (wanted.before, wanted.limit, states <= LEASED, wanted.code)
             found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, *how)
             return found
 
@@ -249,7 +249,7 @@ class PostgresStore:
         return await self._each("move", given, len(asked), rows.kept)
 
     async def _end(self, asked: Sequence[tuple[Change, float]]) -> Sequence[KeptJob | None]:
-        given = [(*rows.move(asker, change, now), False) for asker, (change, now) in enumerate(asked)]
+        given = [rows.finish(asker, change, now, tied=False) for asker, (change, now) in enumerate(asked)]
         return await self._each("finish", given, len(asked), rows.kept)
 
     async def _append(self, asked: Sequence[tuple[Lease, Sequence[Said], float]]) -> Sequence[int | None]:

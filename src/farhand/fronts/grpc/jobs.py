@@ -10,6 +10,7 @@ from farhand.fronts.grpc.patience import write
 from farhand.hub.durable import Durables
 from farhand.hub.ids import Ids
 from farhand.model.limits import MESSAGE_LIMIT, PAYLOAD_LIMIT
+from farhand.model.names import check_name
 from farhand.ports.store import Added
 from farhand.wire.farhand import jobs
 from farhand.wire.farhand._pb import client_pb2
@@ -67,6 +68,11 @@ class JobService:
         """RetryJob."""
         added = await self.kept().retry(request.job_id, self._new_id())
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
+
+    async def uncache(self, request: client_pb2.UncacheRequest, context: Context) -> client_pb2.UncacheResponse:
+        """Uncache."""
+        handler = check_name("handler", request.handler)
+        return client_pb2.UncacheResponse(count=await self.kept().uncache(handler, request.cache_key))
 
     async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
         """Cancel, of a job that isn't a call under way."""

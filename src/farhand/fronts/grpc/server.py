@@ -151,6 +151,7 @@ class Server:
                 guarded(jobs.attach), client_pb2.AttachRequest.FromString, client_pb2.LogEntry.SerializeToString
             ),
             "RetryJob": _unary(guarded(jobs.retry), client_pb2.RetryJobRequest),
+            "Uncache": _unary(guarded(jobs.uncache), client_pb2.UncacheRequest),
         }
         return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
 
