@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import farhand, serving
+from tests.cli.processes import at_terminal, farhand, serving
 
 APP = """
 import farhand
@@ -81,8 +81,9 @@ def test_a_failed_job_is_told_listed_and_started_anew(hub: str) -> None:
     watched = farhand("watch", job, "--hub", hub)
     assert watched.returncode == 1
     assert entries(watched.stdout)[-1]["error"] == "HANDLER_FAILED"
-    dead = json.loads(farhand("jobs", "--dead", "--handler", "fail", "--hub", hub).stdout)
-    assert [(one["id"], one["status"], one["error"]) for one in dead] == [(job, "failed", "HANDLER_FAILED")]
+    failed = farhand("jobs", "--status", "failed", "--handler", "fail", "--hub", hub)
+    assert [(one["id"], one["error"]) for one in json.loads(failed.stdout)] == [(job, "HANDLER_FAILED")]
+    assert json.loads(farhand("jobs", "--dead", "--handler", "fail", "--hub", hub).stdout) == []
     again = farhand("retry", job, "--hub", hub).stdout.strip()
     assert len(again) == 36
     assert again != job
@@ -95,6 +96,85 @@ def test_a_job_takes_the_result_of_another(hub: str) -> None:
     for flag, said in (("b=nobody", "JOB_NOT_FOUND"), ("b", "--input 'b' is not KEY=VALUE"), (f"a={parent}", "twice")):
         done = farhand("submit", "add", "a=10", "--input", flag, "--hub", hub)
         assert (done.returncode != 0, said in done.stderr, done.stdout) == (True, True, "")
+
+
+def test_jobs_are_filtered(hub: str) -> None:
+    for arguments in (["n=1"], ["n=2", "--label", "k=v"], ["n=3", "--group", "away", "--delay", "3600"]):
+        assert farhand("submit", "never", *arguments, "--delay", "3600", "--hub", hub).returncode == 0
+    dead = farhand("submit", "fail", "text=x", "--retries", "1", "--hub", hub).stdout.strip()
+    assert farhand("result", dead, "--hub", hub).returncode == 1
+
+    def found(*flags: str) -> list[str]:
+        done = farhand("jobs", *flags, "--hub", hub)
+        assert done.returncode == 0, done.stderr
+        return [one["id"] for one in json.loads(done.stdout)]
+
+    assert found("--dead") == [dead]
+    mine = found("--handler", "never")
+    assert len(mine) == 3
+    assert found("--handler", "never", "--limit", "1") == mine[:1]
+    assert found("--handler", "never", "--before", mine[0]) == mine[1:]
+    assert found("--handler", "never", "--label", "k=v") == mine[1:2]
+    assert found("--handler", "never", "--group", "away") == mine[:1]
+    assert found("--handler", "never", "--status", "succeeded") == []
+    assert found("--handler", "never", "--status", "queued", "--status", "failed") == mine
+    wrong = farhand("jobs", "--status", "done", "--hub", hub)
+    assert (wrong.returncode, "no such state: done; there are waiting" in wrong.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("columns", [30, 80, 200])
+def test_jobs_read_well_at_any_width(hub: str, columns: int) -> None:
+    job = farhand("submit", "fail", "text=a long story of what went wrong here", "--hub", hub).stdout.strip()
+    farhand("result", job, "--hub", hub)
+    status, lines = at_terminal(columns, "jobs", "--handler", "fail", "--limit", "1", "--hub", hub)
+    assert status == 0
+    assert max(map(len, lines)) <= max(columns, 45)  # ids are whole
+    text = " ".join(" ".join(lines).split())
+    assert job in text
+    assert "HANDLER_FAILED" in text
+    if columns == 80:
+        assert len(lines) == 5  # the id, two lines on it, and two on how to see older ones
+    assert f"older ones: --before {job}" in text
+
+
+def test_work_is_cached_and_uncached(hub: str) -> None:
+    def submit(*flags: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(farhand("submit", *flags, "--full", "--hub", hub).stdout)
+        return found
+
+    first = submit("add", "a=70", "b=7", "--cache")
+    assert (first["how"], first["cached"]) == ("new", False)
+    assert farhand("result", str(first["id"]), "--hub", hub).returncode == 0
+    again = submit("add", "a=70", "b=7", "--cache")
+    assert again == {"id": first["id"], "how": "cached", "cached": True, "status": "succeeded"}
+    said = farhand("submit", "add", "a=70", "b=7", "--cache", "--hub", hub)
+    assert "found by its work, which is done" in said.stderr
+    assert farhand("uncache", "add", "a=71", "b=7", "--hub", hub).stdout == "0\n"
+    assert farhand("uncache", "add", "a=70", "b=7", "--hub", hub).stdout == "1\n"
+    assert submit("add", "a=70", "b=7", "--cache-for", "0.001")["how"] == "new"
+    bad = submit("fail", "text=kept", "--cache-failures")
+    assert farhand("result", str(bad["id"]), "--hub", hub).returncode == 1
+    assert submit("fail", "text=kept", "--cache")["id"] == bad["id"]
+    assert farhand("uncache", "fail", "--hub", hub).stdout == "1\n"
+
+
+def test_a_mistyped_id_is_helped(hub: str) -> None:
+    job = farhand("submit", "add", "a=1", "b=2", "--hub", hub).stdout.strip()
+    for verb in ("watch", "result", "cancel", "retry"):
+        other = ("0" if job[-1] != "0" else "1") if verb != "watch" else ""  # one is wrong, or the last is missing
+        done = farhand(verb, job[:-1] + other, "--hub", hub)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"did you mean {job}" in done.stderr
+    assert "has 36 characters" in farhand("result", "nobody", "--hub", hub).stderr
+    far = "00000000-0000-7000-8000-000000000000"
+    assert "another hub's" in farhand("result", far, "--hub", hub).stderr
+
+
+def test_a_result_is_waited_for_so_long(hub: str) -> None:
+    job = farhand("submit", "add", "a=1", "b=1", "--delay", "3600", "--hub", hub).stdout.strip()
+    done = farhand("result", job, "--timeout", "0.2", "--hub", hub)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"job {job} has not ended within 0.2 s; it runs on" in done.stderr
 
 
 def test_what_was_submitted_before_is_found(hub: str) -> None:

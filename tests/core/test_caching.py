@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farhand.core.caching import cache_key
+from farhand.core.caching import answers, cache_key
+from farhand.model.durable import DurableJob
+from farhand.model.state import ENDS, State
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.floats(allow_nan=False),
@@ -42,3 +44,10 @@ def test_all_that_is_other_work_has_another_key() -> None:
 def test_what_json_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError):
         cache_key("f", "g", {"a": object()})
+
+
+def test_who_answers_for_equal_work() -> None:
+    plain = DurableJob(id="a", handler="f", created=1.0, run_at=1.0)
+    asked = DurableJob(id="a", handler="f", created=1.0, run_at=1.0, cache_failures=True)
+    assert {to for to in ENDS if answers(plain, to)} == {State.SUCCEEDED}
+    assert {to for to in ENDS if answers(asked, to)} == {State.SUCCEEDED, State.FAILED}

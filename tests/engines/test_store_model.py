@@ -84,8 +84,13 @@ class Asker:
         how = pick.choice(list(Move))
         to = next(moves[how] for moves in TABLE.values() if how in moves)
         said = (DONE,) if to is State.SUCCEEDED else (FAILED,) if to in ENDS else pick.choice(((), (TEXT,)))
+        answers = to is State.SUCCEEDED or (to in ENDS and pick.random() < 0.3)
         epoch, run_at = pick.choice((None, None, 1, 2)), pick.choice((None, self.now + 3.0))
-        return {"change": Change(id=self._some(), sources=sources(how), to=to, epoch=epoch, said=said, run_at=run_at)}
+        return {
+            "change": Change(
+                id=self._some(), sources=sources(how), to=to, epoch=epoch, said=said, run_at=run_at, answers=answers
+            )
+        }
 
     def _append(self) -> dict[str, Any]:
         return {"lease": Lease(self._some(), self.chance.randint(1, 2)), "said": [TEXT, TEXT]}

@@ -19,6 +19,7 @@ from farhand.errors import (
     HandlerFailed,
     InvalidArguments,
     JobNotFound,
+    ParentFailed,
     Unavailable,
 )
 from farhand.model.event import Kind
@@ -249,3 +250,46 @@ async def test_a_hub_without_a_store_says_so() -> None:
     async with await serve_hub() as hub, AsyncClient(hub.address) as client:
         with pytest.raises(Unavailable, match="keeps no durable jobs"):
             await client.submit("add", {"a": 1, "b": 1})
+
+
+async def test_failures_are_cached_only_if_asked_for(client: AsyncClient) -> None:
+    plain = await client.submit("refuse", {"number": 1}, cache=True)
+    with pytest.raises(HandlerFailed):
+        await plain.result(10)
+    kept = await client.submit("refuse", {"number": 1}, cache=True, cache_failures=True)
+    assert kept.how == "new"
+    with pytest.raises(HandlerFailed):
+        await kept.result(10)
+    again = await client.submit("refuse", {"number": 1}, cache=True)
+    assert (again.id, again.cached) == (kept.id, True)
+    with pytest.raises(HandlerFailed, match="never"):
+        await again.result(10)
+    parent = await client.submit("refuse", {"number": 2})
+    child = {"a": 1, "b": 1}
+    first = await client.submit("add", child, after=[parent], cache=True, cache_failures=True)
+    with pytest.raises(ParentFailed):
+        await first.result(10)
+    assert (await client.submit("add", child, cache=True)).how == "new"
+
+
+async def test_cached_work_is_uncached_by_its_arguments_or_its_handler(client: AsyncClient) -> None:
+    async def done(**args: float) -> Job:
+        job = await client.submit("add", args, cache=True)
+        await job.result(10)
+        return job
+
+    await done(a=1, b=1)
+    await done(a=2, b=2)
+    assert (await done(a=1.0, b=1)).cached
+    assert await client.uncache("add", {"a": 9, "b": 9}) == 0
+    assert await client.uncache("add", {"a": 1, "b": 1}, group="other") == 0
+    assert await client.uncache("add", {"b": 1, "a": 1}) == 1
+    assert not (await done(a=1, b=1)).cached
+    assert (await done(a=2, b=2)).cached
+    assert await client.uncache("add") == 2
+    assert not (await done(a=2, b=2)).cached
+    with pytest.raises(InvalidArguments):
+        await client.uncache("")
+    short = await client.submit("add", {"a": 5, "b": 5}, cache=0.001)
+    assert await short.result(10) == 10.0
+    assert not (await done(a=5, b=5)).cached

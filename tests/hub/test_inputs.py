@@ -14,7 +14,7 @@ from farhand.assembly import build_worker, open_store, serve_hub
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound, TooLarge
 from farhand.model.event import Event, Kind
 from farhand.model.state import State
-from farhand.ports.store import Filter, Store
+from farhand.ports.store import READ_SIZE, Filter, Store
 from farhand.worker.worker import WorkerOptions
 
 app = App()
@@ -201,11 +201,11 @@ async def test_a_cancel_reaches_a_child_whose_inputs_are_being_read(client: Asyn
     await parent.result(10)
     reading, go_on, read = asyncio.Event(), asyncio.Event(), store.read
 
-    async def held_up(id: str, offset: int, limit: int) -> Any:
+    async def held_up(id: str, offset: int, limit: int, size: int = READ_SIZE) -> Any:
         if id == parent.id:
             reading.set()
             await go_on.wait()
-        return await read(id, offset, limit)
+        return await read(id, offset, limit, size)
 
     store.read = held_up  # type: ignore[method-assign]
     child = await client.submit("total", inputs={"data": parent})

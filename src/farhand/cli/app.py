@@ -12,7 +12,7 @@ import typer
 from farhand import config
 from farhand.cli import output
 from farhand.cli.output import Usage
-from farhand.errors import FarhandError
+from farhand.errors import AttemptsExhausted, FarhandError
 from farhand.model.limits import RUN_TIMEOUT, STREAM_TIMEOUT
 
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
@@ -232,10 +232,15 @@ def submit(
     cache: Annotated[bool, typer.Option("--cache", help="Let a job that does or did the same work stand for it.")] = (
         False
     ),
+    cache_for: Annotated[
+        float | None, typer.Option("--cache-for", metavar="SECONDS", help="As --cache, for so long.")
+    ] = None,
+    cache_failures: Annotated[bool, typer.Option("--cache-failures", help="As --cache, failures too.")] = False,
     after: Annotated[list[str] | None, typer.Option("--after", metavar="JOB", help="Begin after this job.")] = None,
     input: Annotated[
         list[str] | None, typer.Option("--input", metavar="ARGUMENT=JOB", help="An argument: the result of this job.")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Print JSON: id, how it was come by, cached, status.")] = False,
 ) -> None:
     """Submit a durable job and print its id; it survives the hub, the worker and this command."""
     from farhand.cli import jobs as verbs
@@ -253,10 +258,12 @@ def submit(
             "priority": priority,
             "delay": delay,
             "idempotency_key": key,
-            "cache": cache,
+            "cache": cache or cache_failures if cache_for is None else cache_for,
+            "cache_failures": cache_failures,
             "after": after or [],
             "inputs": output.pairs_of(input, "--input", "data=JOB"),
         },
+        full=full,
     )
     verbs.submit(order)
 
@@ -294,6 +301,16 @@ def retry(job: str, hub: Hub = None) -> None:
 
 
 @app.command()
+def uncache(handler: str, pairs: Pairs = None, json: JsonArgs = None, hub: Hub = None, group: Group = None) -> None:
+    """Let a handler's finished jobs answer for equal work no more, all or those of these arguments; print how many."""
+    from farhand.cli import jobs as verbs
+    from farhand.cli.arguments import given
+
+    where = config.resolve(config.GROUP, group).value
+    verbs.uncache(handler, given(pairs or [], json), where, config.resolve(config.HUB, hub).value)
+
+
+@app.command()
 def jobs(
     hub: Hub = None,
     status: Annotated[list[str] | None, typer.Option("--status", help="Only in this state; may be repeated.")] = None,
@@ -301,18 +318,21 @@ def jobs(
     group: OnlyGroup = "",
     label: Labels = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=1000)] = 50,
-    dead: Annotated[bool, typer.Option("--dead", help="Only those that failed.")] = False,
+    before: Annotated[str, typer.Option("--before", metavar="JOB", help="Only those older than this one.")] = "",
+    dead: Annotated[bool, typer.Option("--dead", help="Only those that failed at each of their attempts.")] = False,
     json: AsJson = False,
 ) -> None:
     """List durable jobs, newest first."""
     from farhand.cli import jobs as verbs
 
     wanted: Any = {
-        "status": ["failed"] if dead else status or [],
+        "status": status or [],
+        "error": AttemptsExhausted.code if dead else "",
         "handler": handler,
         "group": group,
         "labels": output.labels(label),
         "limit": limit,
+        "before": before,
     }
     verbs.jobs(config.resolve(config.HUB, hub).value, wanted, json or not output.for_a_person())
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from farhand.cli import output
 from farhand.cli.arguments import Given
+from farhand.cli.mistyped import known
 from farhand.client.aio import AsyncClient
 from farhand.client.stream import Stream
 from farhand.errors import FarhandError
@@ -119,7 +120,9 @@ def cancel(job: str, hub: str) -> None:
 
     async def work() -> None:
         async with connected(hub) as client:
-            output.print_json(await client.cancel(job))
+            async with known(client, job):
+                receipt = await client.cancel(job)
+            output.print_json(receipt)
 
     interruptible(work())
 

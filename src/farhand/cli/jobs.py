@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +15,7 @@ from farhand import config
 from farhand.cli import output
 from farhand.cli.arguments import Given
 from farhand.cli.asking import connected, interruptible
+from farhand.cli.mistyped import known
 from farhand.client.calls import value
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
@@ -30,6 +32,19 @@ class Order(msgspec.Struct, frozen=True):
     given: Given
     hub: str
     options: SubmitOptions
+    full: bool = False
+
+
+def uncache(handler: str, given: Given, group: str, hub: str) -> None:
+    """Let finished jobs of a handler, or those of these arguments, answer no more; print how many there were."""
+
+    async def work() -> None:
+        async with connected(hub) as client:
+            views = await client.handlers()
+            spec = next((v.handler for v in views if v.group == group and v.handler.name == handler), None)
+            output.print_json(await client.uncache(handler, given.fit(spec) or None, group=group))
+
+    interruptible(work())
 
 
 def submit(order: Order) -> None:
@@ -41,6 +56,9 @@ def submit(order: Order) -> None:
             group = order.options.get("group", "default")
             spec = next((v.handler for v in views if v.group == group and v.handler.name == order.handler), None)
             job = await client.submit(order.handler, order.given.fit(spec), **order.options)
+            if order.full:
+                output.print_json({"id": job.id, "how": job.how, "cached": job.cached, "status": await job.status()})
+                return
             if job.how != "new":
                 output.stderr.print(f"[yellow]found[/] by its {_FOUND[job.how]}", soft_wrap=True)
             output.ready(job.id)
@@ -59,7 +77,8 @@ def watch(id: str, from_offset: int, hub: str) -> None:
         where = "" if hub == config.resolve(config.HUB).value else hub
         async with connected(hub) as client:
             job = client.job(id)
-            view = View(id, (await job.info()).handler)
+            async with known(client, id):
+                view = View(id, (await job.info()).handler)
             board: Board = TerminalBoard(output.stderr) if output.stderr.is_terminal else NoBoard(output.stderr)
             with Display(view, board, where, prints=False, offset=from_offset) as display:
                 async with aclosing(ticking(job.watch(from_offset))) as entries:
@@ -86,7 +105,8 @@ def result(id: str, timeout: float | None, hub: str) -> None:
                     text = escape(now.message) or id
                     bar.update(task, completed=now.current, total=now.total, description=text, visible=True)
 
-                found = await client.job(id).result(timeout, progress=progress)
+                async with known(client, id):
+                    found = await client.job(id).result(timeout, progress=progress)
             output.print_json(found)
 
     interruptible(work())
@@ -97,7 +117,9 @@ def retry(id: str, hub: str) -> None:
 
     async def work() -> None:
         async with connected(hub) as client:
-            output.ready((await client.job(id).retry()).id)
+            async with known(client, id):
+                again = await client.job(id).retry()
+            output.ready(again.id)
 
     interruptible(work())
 
@@ -114,11 +136,27 @@ def jobs(hub: str, wanted: JobFilter, as_json: bool) -> None:
         output.print_json(found)
         return
     rows = [
-        (one.id, one.handler, one.group, one.status, f"{one.attempt}/{one.attempts}", _when(one.created), one.error)
+        (one.id, one.handler, one.group, one.status, f"{one.attempt}/{one.attempts}", _when(one.created), _why(one))
         for one in found
     ]
     heads = ("job", "handler", "group", "status", "attempt", "submitted", "error")
-    output.listing(heads, rows, "no durable job fits")
+    output.listing(heads, rows, "no durable job fits", _in_a_line)
+    if len(found) == wanted.get("limit"):
+        output.lines("older ones:", style="dim")
+        output.stdout.print(f"--before {found[-1].id}", style="dim", soft_wrap=True)
+
+
+def _in_a_line(row: Sequence[str]) -> str:
+    """What a narrow terminal shows of a job below its id."""
+    _, handler, group, status, attempt, submitted, why = row
+    where = [] if group == "default" else [group]
+    return " · ".join([handler, *where, status, attempt, submitted, *([why] if why else [])])
+
+
+def _why(job: JobInfo) -> str:
+    """The code and the first line of the message of a job that ended otherwise than by success."""
+    first = job.message.partition("\n")[0]
+    return f"{job.error}: {first}" if job.error and first else job.error
 
 
 def _bar() -> Progress:

@@ -6,7 +6,7 @@ import logging
 import sys
 import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -73,8 +73,14 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def listing(heads: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
-    """A table on stdout; where the terminal is too narrow for it, a block a row. `nothing` is said without rows."""
+def listing(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    nothing: str,
+    narrow: Callable[[Sequence[str]], str] | None = None,
+) -> None:
+    """A table on stdout; where the terminal is too narrow for it, a block a row: its first cell, and below it the
+    others, a line each or all in what `narrow` makes of them. `nothing` is said without rows."""
     if not rows:
         lines(nothing)
         return
@@ -87,7 +93,10 @@ def listing(heads: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -
             stdout.print(shortened(line, stdout.width), markup=False, style=style, soft_wrap=True)
         return
     for row in rows:
-        lines(row[0], style="bold")
+        stdout.print(row[0], markup=False, style="bold", soft_wrap=True)  # whole, to be copied
+        if narrow is not None:
+            lines(narrow(row), indent=2)
+            continue
         for head, cell in zip(heads[1:], row[1:], strict=True):
             if cell:
                 lines(f"{head}: {cell}", indent=2)

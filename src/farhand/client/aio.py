@@ -13,7 +13,16 @@ import msgspec
 
 from farhand.client.calls import RunCall
 from farhand.client.connection import Connection
-from farhand.client.jobs import Job, JobFilter, JobInfo, SubmitOptions, job_info, list_request, submit_request
+from farhand.client.jobs import (
+    Job,
+    JobFilter,
+    JobInfo,
+    SubmitOptions,
+    job_info,
+    list_request,
+    submit_request,
+    uncache_request,
+)
 from farhand.client.rpc import ask
 from farhand.client.stream import Receipt, Stream
 from farhand.client.views import GroupInfo, HandlerView, HubInfo
@@ -307,6 +316,14 @@ class AsyncClient(Calls):
         """Durable jobs that fit all that is given (`JobFilter`), newest first."""
         answer = await self.ask("ListJobs", list_request(wanted), client_pb2.ListJobsResponse)
         return [job_info(view) for view in answer.jobs]
+
+    async def uncache(self, handler: str, args: Args = None, *, group: str = "default") -> int:
+        """Let finished jobs that were submitted with `cache` stand for equal work no more: all of a handler, or those
+        of the arguments `args` in `group`, where ``{}`` is no arguments. Jobs that run are still joined. How many there
+        were."""
+        answer = await self.ask("Uncache", uncache_request(handler, group, args), client_pb2.UncacheResponse)
+        count: int = answer.count
+        return count
 
     async def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt.

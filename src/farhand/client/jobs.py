@@ -17,7 +17,7 @@ from farhand.client.rpc import SERVICE, error_of
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.core.caching import cache_key
 from farhand.core.retrying import Backoff
-from farhand.errors import DeadlineExceeded, InvalidArguments, Unavailable
+from farhand.errors import DeadlineExceeded, InvalidArguments, Overloaded, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Kind, Progress
 from farhand.model.payload import Payload
@@ -48,13 +48,14 @@ class SubmitOptions(TypedDict, total=False):
 
     `group`: the workers that may take it ("default"). `timeout`: seconds one attempt may take. `retries`: how often it
     is tried again after it failed (0); an attempt whose worker or hub was lost is tried again in any case, up to 5
-    attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full
-    jitter. `never`: error types after which it is not tried again, e.g. ``["ValueError"]``. `priority`: higher goes
-    first (0). `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`:
-    seconds after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for
-    24 hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
-    one. `after`: jobs that must succeed first; when one does not, this one fails. `inputs`: arguments that are the
-    results of other jobs, as ``{"data": job}``, which it then comes after; of one that streams, the list of its chunks.
+    attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full jitter.
+    `never`: error types after which it is not tried again, e.g. ``["ValueError"]``. `priority`: higher goes first (0).
+    `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`: seconds
+    after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for 24
+    hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
+    one; with `cache_failures` a failure answers too. `after`: jobs that must succeed first; when one does not, this one
+    fails. `inputs`: arguments that are the results of other jobs, as ``{"data": job}``, which it then comes after; of
+    one that streams, the list of its chunks.
     """
 
     group: str
@@ -69,17 +70,20 @@ class SubmitOptions(TypedDict, total=False):
     end_within: float | None
     idempotency_key: str | None
     cache: bool | float | None
+    cache_failures: bool
     after: Iterable[Any]
     inputs: Mapping[str, Any]
 
 
 class JobFilter(TypedDict, total=False):
-    """Which jobs are listed; all optional. `before` is an id, and only older ones are listed; `limit` is 50."""
+    """Which jobs are listed; all optional. `error` is the code that they ended with, as "ATTEMPTS_EXHAUSTED". `before`
+    is an id, and only older ones are listed; `limit` is 50."""
 
     status: str | Iterable[str]
     handler: str
     group: str
     labels: Mapping[str, str] | None
+    error: str
     before: str
     limit: int
 
@@ -117,6 +121,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             end_within=options.get("end_within") or 0.0,
             cache_key=cache_key(handler, group, [args, inputs] if inputs else args) if cache else "",
             cache_ttl=0.0 if cache is None or cache is True else float(cache),
+            cache_failures=options.get("cache_failures", False),
             after=[_id(one) for one in options.get("after") or ()],
             inputs=inputs,
         )
@@ -151,6 +156,7 @@ def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:
         handler=wanted.get("handler", ""),
         group=wanted.get("group", ""),
         labels=dict(wanted.get("labels") or {}),
+        code=wanted.get("error", ""),
         before=wanted.get("before", ""),
         limit=wanted.get("limit", 50),
     )
@@ -179,6 +185,19 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str
     error: str = ""
     message: str = ""
+
+
+def uncache_request(handler: str, group: str, args: Any) -> client_pb2.UncacheRequest:
+    """What is sent to let cached work be done again; `args` None for all of a handler's.
+
+    Raises:
+        InvalidArguments: the arguments can't be sent.
+    """
+    try:
+        key = "" if args is None else cache_key(handler, group, args)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArguments(f"the arguments have no form in JSON: {error}") from error
+    return client_pb2.UncacheRequest(handler=handler, cache_key=key)
 
 
 def job_info(view: client_pb2.JobView) -> JobInfo:
@@ -240,7 +259,7 @@ class Job:
 
     async def watch(self, from_offset: int = 0) -> AsyncGenerator[Entry, None]:
         """Its log from any offset: what is there, then what comes, up to its end. A connection or hub that is lost
-        meanwhile is waited for; no entry is missing or comes twice.
+        meanwhile is waited for; no entry is missing or comes twice. A loop that takes minutes for an entry is no harm.
 
         Raises:
             JobNotFound: there is none of this id.
@@ -253,7 +272,7 @@ class Job:
                     offset = entry.offset + 1
                     yield entry
                 return
-            except Unavailable as error:
+            except (Unavailable, Overloaded) as error:  # Overloaded: the loop over this took too long for an entry
                 if not error.retryable:
                     raise
             await asyncio.sleep(backoff.next(random.random()))

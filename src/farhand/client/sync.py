@@ -441,6 +441,11 @@ class Client(_SyncCalls):
         portal, client = self._open()
         return portal.call(client.jobs(**wanted))
 
+    def uncache(self, handler: str, args: aio.Args = None, *, group: str = "default") -> int:
+        """Let finished jobs stand for equal work no more, as `AsyncClient.uncache`; how many there were."""
+        portal, client = self._open()
+        return portal.call(client.uncache(handler, args, group=group))
+
     def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt."""
         portal, client = self._open()

@@ -1,4 +1,4 @@
-"""The key under which equal work is found again."""
+"""The key under which equal work is found again, and who answers for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+
+from farhand.model.durable import DurableJob
+from farhand.model.state import State
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -20,6 +23,11 @@ def cache_key(handler: str, group: str, args: Any, version: str = "") -> str:
     """
     text = _ENCODER.encode([handler, group, version, _canonical(msgspec.to_builtins(args))])
     return sha256(text).hexdigest()
+
+
+def answers(job: DurableJob, to: State) -> bool:
+    """Whether a job that has come to this end by its own attempts answers for equal work."""
+    return to is State.SUCCEEDED or (to is State.FAILED and job.cache_failures)
 
 
 def _canonical(value: Any) -> Any:

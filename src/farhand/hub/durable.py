@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from farhand.core import events as on
+from farhand.core.caching import answers
 from farhand.core.lifecycle import Move, after, sources
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound
@@ -209,6 +210,11 @@ class Durables:
             )
         )
 
+    async def uncache(self, handler: str, cache_key: str = "") -> int:
+        """Let finished jobs of a handler answer for equal work no more, all or those of one key; how many there
+        were."""
+        return await self._store.uncache(handler, cache_key)
+
     async def attach(self, id: str, offset: int) -> AsyncGenerator[Entry, None]:
         """The job's log from `offset` on: what is there, then what comes, up to its end.
 
@@ -302,6 +308,7 @@ class Durables:
             epoch=kept.epoch,
             said=(*before, last),
             run_at=verdict.run_at,
+            answers=answers(kept.job, to),
         )
         if await self._change(change) is None and verdict.move is Move.RETRY:
             fault = Fault("CANCELLED", f"{kept.job.handler!r} was cancelled, and its attempt was lost meanwhile")

@@ -32,9 +32,9 @@ class DurableJob(msgspec.Struct, frozen=True, kw_only=True):
 
     `run_at` is when it may begin; `begin_by` and `end_by` are when it expires unless it has begun, or ended;
     `run_timeout` is how long one attempt may take. `key` is its idempotency key, which finds it again until
-    `key_until`. `cache_key` finds a job that does or did the same work; a success answers for `cache_ttl` seconds.
-    `after` are its parents, and `inputs` the arguments that are filled from a parent's result. `retry_of` is the job it
-    starts anew.
+    `key_until`. `cache_key` finds a job that does or did the same work; a success answers for `cache_ttl` seconds, and
+    so does a failure with `cache_failures`. `after` are its parents, and `inputs` the arguments that are filled from a
+    parent's result. `retry_of` is the job it starts anew.
     """
 
     id: str
@@ -53,6 +53,7 @@ class DurableJob(msgspec.Struct, frozen=True, kw_only=True):
     key_until: float = 0.0
     cache_key: str = ""
     cache_ttl: float = FOREVER
+    cache_failures: bool = False
     after: tuple[str, ...] = ()
     inputs: Mapping[str, str] = {}
     retry_of: str = ""

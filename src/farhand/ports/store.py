@@ -15,6 +15,9 @@ import msgspec
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.state import State
 
+READ_SIZE = 2 * 1024 * 1024
+"""Bytes of a log that are read at once, and one entry more at most: so much does each watcher hold in the hub."""
+
 How = Literal["new", "key", "twin", "cached"]
 
 
@@ -42,9 +45,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     It is made only if the job's state is one of `sources`, and its epoch is `epoch` unless that is None. `run_at` where
     it is queued again; a job that is queued again has no worker and no lease. A move to an end records the last of
-    `said` as the job's `last` event, frees its cache key unless it succeeded, and settles the children that wait for
-    it: each goes from WAITING to QUEUED once all its parents have succeeded, or to FAILED, with a fault of code
-    PARENT_FAILED that names the parent, once one has ended otherwise; and so on with their children.
+    `said` as the job's `last` event, frees its cache key unless it `answers` for equal work, and settles the children
+    that wait for it: each goes from WAITING to QUEUED once all its parents have succeeded, or to FAILED, with a fault
+    of code PARENT_FAILED that names the parent, once one has ended otherwise; and so on with their children.
     """
 
     id: str
@@ -53,6 +56,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None = None
     said: tuple[Said, ...] = ()
     run_at: float | None = None
+    answers: bool = False
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -64,13 +68,14 @@ class Lease(msgspec.Struct, frozen=True):
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs are listed: those that fit all that is given, newest first, at most `limit`; `before` is an id, and
-    only older ones are listed."""
+    only older ones are listed; `code` is of the fault that they ended with."""
 
     states: frozenset[State] = frozenset()
     handler: str = ""
     group: str = ""
     labels: Mapping[str, str] = {}
     schedule: str = ""
+    code: str = ""
     before: str = ""
     limit: int = 50
 
@@ -145,8 +150,9 @@ class Logs(Protocol):
     async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
         """Add events of an attempt; the offset of the first. None: the lease isn't the job's any more."""
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
-        """Entries from `offset` on, in order."""
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
+        """Entries from `offset` on, in order: at most `limit`, and none after those that take `size` bytes together;
+        but at least one if there is one."""
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """Delete up to `limit` jobs of a handler, with their logs, that ended before that time or that are not among

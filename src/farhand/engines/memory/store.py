@@ -6,6 +6,7 @@ import heapq
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from farhand.errors import JobNotFound
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Schedule
+from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
 
 Rank = tuple[int, float, str]
 """Which of the due jobs is claimed first: priority (negated), `run_at`, id."""
@@ -118,7 +119,8 @@ class MemoryStore:
             return None
         self._say(change.id, change.said, now)
         if change.to in ENDS:
-            self._end(change.id, change.to, change.said[-1].event if change.said else None, now)
+            last = change.said[-1].event if change.said else None
+            self._end(change.id, change.to, last, now, answers=change.answers)
             return self._jobs[change.id]
         kept = replace(self._jobs[change.id], state=change.to)
         if change.to is State.QUEUED:
@@ -183,9 +185,15 @@ class MemoryStore:
         self._say(lease.id, said, now)
         return first
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
-        """As `Logs.read`."""
-        return self._logs.get(id, [])[offset : offset + limit]
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
+        """As `Logs.read`. An event takes what its payload and its text do, about."""
+        entries: list[Entry] = []
+        for entry in islice(self._logs.get(id, ()), offset, offset + limit):
+            if size <= 0:
+                break
+            entries.append(entry)
+            size -= len(entry.event.payload.data) + len(entry.event.text)
+        return entries
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """As `Logs.prune`."""
@@ -256,11 +264,11 @@ class MemoryStore:
             if kept is not None and kept.state is State.QUEUED and kept.run_at == run_at:
                 heapq.heappush(due, (-kept.job.priority, run_at, id))
 
-    def _end(self, id: str, state: State, last: Event | None, now: float) -> None:
+    def _end(self, id: str, state: State, last: Event | None, now: float, *, answers: bool = False) -> None:
         kept = replace(self._jobs[id], state=state, last=last, ended=now, lease_until=0.0)
         self._jobs[id] = kept
         self._unfinished.pop(id, None)
-        if state is not State.SUCCEEDED and self._cached.get(kept.job.cache_key) == id:
+        if not answers and self._cached.get(kept.job.cache_key) == id:
             del self._cached[kept.job.cache_key]
         for parent in kept.job.after:
             self._children[parent].pop(id, None)
@@ -305,6 +313,7 @@ def _fits(kept: KeptJob, wanted: Filter) -> bool:
         (wanted.handler, job.handler),
         (wanted.group, job.group),
         (wanted.schedule, job.schedule),
+        (wanted.code, code_of(kept.last)),
     )
     return (
         all(not text or text == own for text, own in texts)
@@ -312,6 +321,11 @@ def _fits(kept: KeptJob, wanted: Filter) -> bool:
         and (not wanted.before or job.id < wanted.before)
         and wanted.labels.items() <= job.labels.items()
     )
+
+
+def code_of(last: Event | None) -> str:
+    """The code of the fault that a job ended with, if it did."""
+    return last.fault.code if last is not None and last.fault is not None else ""
 
 
 def _decisions(kept: KeptJob) -> list[float]:

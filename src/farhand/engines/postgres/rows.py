@@ -46,6 +46,12 @@ def move(asker: int, change: Change, now: float) -> tuple[Any, ...]:
     return (asker, change.id, states, change.epoch, change.to.value, now, *said(change.said))
 
 
+def finish(asker: int, change: Change, now: float, *, tied: bool) -> tuple[Any, ...]:
+    """The parameters of `finish`."""
+    fault = change.said[-1].event.fault if change.said else None
+    return (*move(asker, change, now), tied, "" if fault is None else fault.code)
+
+
 def said(events: Sequence[Said]) -> tuple[list[bytes], list[int]]:
     """Events, and their numbers."""
     return [_encode(one.event) for one in events], [one.number for one in events]

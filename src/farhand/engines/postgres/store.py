@@ -15,7 +15,7 @@ from farhand.engines.postgres.tidying import Tidying
 from farhand.engines.postgres.url import read
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Schedule
+from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
 
 _JOBS = queries("jobs")
 _TIES = queries("ties")
@@ -103,7 +103,7 @@ class PostgresStore:
 
         async def work(connection: Any) -> list[Any]:
             await connection.execute(_JOBS["plan_for_these"])
-            how = (wanted.before, wanted.limit, states <= LEASED)
+            how = (wanted.before, wanted.limit, states <= LEASED, wanted.code)
             found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, *how)
             return found
 
@@ -162,10 +162,10 @@ class PostgresStore:
             self._tell(jobs=(lease.id,))
         return first
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
         async with self._database.connection() as connection:
-            return [rows.entry(row) for row in await connection.fetch(_JOBS["read"], id, offset, limit)]
+            return [rows.entry(row) for row in await connection.fetch(_JOBS["read"], id, offset, limit, size)]
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """As `Logs.prune`."""
@@ -249,7 +249,7 @@ class PostgresStore:
         return await self._each("move", given, len(asked), rows.kept)
 
     async def _end(self, asked: Sequence[tuple[Change, float]]) -> Sequence[KeptJob | None]:
-        given = [(*rows.move(asker, change, now), False) for asker, (change, now) in enumerate(asked)]
+        given = [rows.finish(asker, change, now, tied=False) for asker, (change, now) in enumerate(asked)]
         return await self._each("finish", given, len(asked), rows.kept)
 
     async def _append(self, asked: Sequence[tuple[Lease, Sequence[Said], float]]) -> Sequence[int | None]:

@@ -67,15 +67,17 @@ async def add(connection: Any, job: DurableJob, now: float) -> KeptJob:
 async def finish(connection: Any, change: Change, now: float) -> list[KeptJob]:
     """Make a move to an end, and settle what depends on it: the job after it, then each that was queued or failed by
     it. Empty if the move can't be made."""
-    row = await connection.fetchrow(_JOBS["finish"], *rows.move(0, change, now), True)
+    row = await connection.fetchrow(_JOBS["finish"], *rows.finish(0, change, now, tied=True))
     if row is None:
         return []
     kept = rows.kept(row)
-    if kept.state is State.SUCCEEDED:
+    if change.answers:
         until = FOREVER if kept.job.cache_ttl == FOREVER else now + kept.job.cache_ttl
         await connection.execute(_TIES["answer"], change.id, until)
+    else:
+        await connection.execute(_TIES["free"], change.id)
+    if kept.state is State.SUCCEEDED:
         return [kept, *await _release(connection, change.id, now)]
-    await connection.execute(_TIES["free"], change.id)
     return [kept, *await _fail_all(connection, await _children(connection, change.id, kept.state), now)]
 
 
@@ -125,7 +127,7 @@ async def _fail(connection: Any, id: str, parent: str, state: State, now: float)
     text = f"job {parent}, which this one was to come after, ended as {state}"
     event = Event(Kind.FAILED, fault=Fault("PARENT_FAILED", text, False, {"parent": parent}))
     change = Change(id=id, sources=_UNBEGUN, to=State.FAILED, said=(Said(event),))
-    row = await connection.fetchrow(_JOBS["finish"], *rows.move(0, change, now), True)
+    row = await connection.fetchrow(_JOBS["finish"], *rows.finish(0, change, now, tied=True))
     if row is None:
         return None
     await connection.execute(_TIES["free"], id)

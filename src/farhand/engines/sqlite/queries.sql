@@ -38,7 +38,7 @@ UPDATE jobs SET state = 'queued', run_at = coalesce(?, run_at), worker = '', lea
 
 -- name: finish
 -- The one end.
-UPDATE jobs SET state = ?, ended = ?, last = ?, lease_until = 0 WHERE id = ?;
+UPDATE jobs SET state = ?, ended = ?, last = ?, code = ?, lease_until = 0 WHERE id = ?;
 
 -- name: renew
 -- Extend a lease that still holds.
@@ -92,7 +92,7 @@ SELECT job, ttl FROM cache WHERE key = ?;
 INSERT OR REPLACE INTO cache (key, handler, job, ttl) VALUES (?, ?, ?, ?);
 
 -- name: drop_cached
--- A job that did not succeed answers for nothing.
+-- A job that answers for no equal work.
 DELETE FROM cache WHERE key = ? AND job = ?;
 
 -- name: uncache

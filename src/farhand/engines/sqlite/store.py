@@ -19,7 +19,7 @@ from farhand.errors import JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, How, Lease, News, Schedule
+from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, How, Lease, News, Schedule
 
 _TO_BYTES = msgspec.msgpack.Encoder()
 _JOB = msgspec.msgpack.Decoder(DurableJob)
@@ -110,12 +110,17 @@ class SqliteStore:
         """As `Logs.append`."""
         return await self._writer.run(lambda db: _Write(db, now).append(lease, said))
 
-    async def read(self, id: str, offset: int, limit: int) -> list[Entry]:
+    async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
 
         def work(db: apsw.Connection) -> list[Entry]:
-            rows = _rows(db, "read", id, offset, limit)
-            return [Entry(place, at, _EVENT.decode(event), number) for place, at, number, event in rows]
+            entries, left = list[Entry](), size
+            for place, at, number, event in db.execute(queries()["read"], (id, offset, limit)):
+                entries.append(Entry(place, at, _EVENT.decode(event), number))
+                left -= len(event)
+                if left <= 0:
+                    break
+            return entries
 
         return await self._reader.run(work)
 
@@ -224,7 +229,8 @@ class _Write:
             return None
         self._say(change.id, entries, change.said)
         if change.to in ENDS:
-            return self._end(change.id, change.to, change.said[-1].event if change.said else None)
+            last = change.said[-1].event if change.said else None
+            return self._end(change.id, change.to, last, answers=change.answers)
         if change.to is State.QUEUED:
             self._do("requeue", change.run_at, change.id)
         else:
@@ -268,10 +274,11 @@ class _Write:
             self._db.executemany(queries()["insert_entry"], rows)
             self._do("set_entries", entries + len(said), id)
 
-    def _end(self, id: str, state: State, last: Event | None) -> KeptJob:
-        self._do("finish", state.value, self._now, None if last is None else _TO_BYTES.encode(last), id)
+    def _end(self, id: str, state: State, last: Event | None, *, answers: bool = False) -> KeptJob:
+        code = last.fault.code if last is not None and last.fault is not None else ""
+        self._do("finish", state.value, self._now, None if last is None else _TO_BYTES.encode(last), code, id)
         ended = self._kept(id)
-        if ended.job.cache_key and state is not State.SUCCEEDED:
+        if ended.job.cache_key and not answers:
             self._do("drop_cached", ended.job.cache_key, id)
         for parent in ended.job.after:
             self._do("drop_child", parent, id)
@@ -329,6 +336,8 @@ def _find(db: apsw.Connection, wanted: Filter) -> list[KeptJob]:
     for column, value in (("handler", wanted.handler), ("grp", wanted.group), ("schedule", wanted.schedule)):
         if value:
             parts.append((f"{column} = ?", value))
+    if wanted.code:
+        parts += [("code = ?", wanted.code), ("code <> ?", "")]  # the second names the index's rows
     if wanted.before:
         parts.append(("id < ?", wanted.before))
     where = [text for text, _ in parts]

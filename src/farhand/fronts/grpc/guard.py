@@ -83,7 +83,12 @@ def _packed(message: Any) -> AnyMessage:
 
 async def refuse(context: Context, error: FarhandError) -> NoReturn:
     """End the RPC with this error."""
-    await context.abort_with_status(to_status(status_of(error)))
+    try:
+        await context.abort_with_status(to_status(status_of(error)))
+    except grpc.aio.AbortError:
+        raise
+    except Exception:  # gRPC's own, of no public type: the peer left before it had this
+        raise grpc.aio.AbortError from None
     raise AssertionError("abort_with_status always raises")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from farhand.errors import TooLarge, Unavailable
 from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.patience import write
 from farhand.hub.durable import Durables
 from farhand.hub.ids import Ids
 from farhand.model.limits import MESSAGE_LIMIT, PAYLOAD_LIMIT
+from farhand.model.names import check_name
 from farhand.ports.store import Added
 from farhand.wire.farhand import jobs
 from farhand.wire.farhand._pb import client_pb2
@@ -57,18 +58,21 @@ class JobService:
             raise TooLarge("the listing is larger than a message: ask for fewer jobs", limit=ANSWER_LIMIT)
         return answer
 
-    async def attach(
-        self, request: client_pb2.AttachRequest, context: Context
-    ) -> AsyncGenerator[client_pb2.LogEntry, None]:
-        """Attach: HTTP/2's flow control holds back a slow reader, and nothing is kept for it here."""
+    async def attach(self, request: client_pb2.AttachRequest, context: Context) -> None:
+        """Attach: HTTP/2's flow control holds back a slow reader, and nothing is kept for it here but a page."""
         async with aclosing(self.kept().attach(request.job_id, request.offset)) as log:
             async for entry in log:
-                yield jobs.entry_message(request.job_id, entry)
+                await write(context, jobs.entry_message(request.job_id, entry), request.job_id, entry.offset)
 
     async def retry(self, request: client_pb2.RetryJobRequest, context: Context) -> client_pb2.SubmitResponse:
         """RetryJob."""
         added = await self.kept().retry(request.job_id, self._new_id())
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
+
+    async def uncache(self, request: client_pb2.UncacheRequest, context: Context) -> client_pb2.UncacheResponse:
+        """Uncache."""
+        handler = check_name("handler", request.handler)
+        return client_pb2.UncacheResponse(count=await self.kept().uncache(handler, request.cache_key))
 
     async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
         """Cancel, of a job that isn't a call under way."""

@@ -148,9 +148,10 @@ class Server:
             "GetJob": _unary(guarded(jobs.get), client_pb2.GetJobRequest),
             "ListJobs": _unary(guarded(jobs.find), client_pb2.ListJobsRequest),
             "Attach": grpc.unary_stream_rpc_method_handler(
-                guarded_stream(jobs.attach), client_pb2.AttachRequest.FromString, client_pb2.LogEntry.SerializeToString
+                guarded(jobs.attach), client_pb2.AttachRequest.FromString, client_pb2.LogEntry.SerializeToString
             ),
             "RetryJob": _unary(guarded(jobs.retry), client_pb2.RetryJobRequest),
+            "Uncache": _unary(guarded(jobs.uncache), client_pb2.UncacheRequest),
         }
         return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
 

@@ -32,9 +32,10 @@ def claim(count: int = 10, **more: Any) -> Claim:
     return Claim(**{**wanted, "count": count, **more})
 
 
-def move(id: str, how: Move, to: State, *said: Said, epoch: int | None = None, run_at: float | None = None) -> Change:
-    """A move from wherever it may be made."""
-    return Change(id=id, sources=sources(how), to=to, epoch=epoch, said=said, run_at=run_at)
+def move(id: str, how: Move, to: State, *said: Said, epoch: int | None = None, **more: Any) -> Change:
+    """A move from wherever it may be made; a success answers for equal work."""
+    wanted = {"answers": to is State.SUCCEEDED, **more}
+    return Change(id=id, sources=sources(how), to=to, epoch=epoch, said=said, **wanted)
 
 
 def ids(found: Iterable[KeptJob]) -> list[str]:
@@ -129,6 +130,30 @@ class StoreConformance:
         await store.change(move("b", Move.FAIL, State.FAILED, FAILED), 12.0)
         assert (await store.add(job("d", cache_key="c"), 13.0)).how == "new"
 
+    async def test_an_end_that_answers_is_found_whatever_it_is(self, store: Store) -> None:
+        for id, answers in (("a", True), ("b", False)):
+            await store.add(job(id, cache_key=id, cache_ttl=5.0), 2.0)
+            await store.claim(claim(), 3.0)
+            await store.change(move(id, Move.FAIL, State.FAILED, FAILED, answers=answers), 4.0)
+        cached = await store.add(job("c", cache_key="a"), 8.0)
+        assert (cached.how, cached.kept.job.id, cached.kept.last) == ("cached", "a", FAILED.event)
+        assert (await store.add(job("d", cache_key="b"), 8.0)).how == "new"
+        assert await store.prune("f", 0.0, 0, 10) == 2  # this store's clock is far past their time
+        await store.add(job("e", cache_key="e", cache_failures=True), 9.0)
+        kept = await store.get("e")
+        assert kept is not None
+        assert kept.job.cache_failures
+        await store.claim(claim(), 10.0)
+        await store.change(move("e", Move.FAIL, State.FAILED, FAILED, answers=True), 11.0)
+        assert await store.uncache("f", "e") == 1
+        assert (await store.add(job("g", cache_key="e"), 12.0)).how == "new"
+
+    async def test_a_child_that_fails_with_its_parent_answers_for_nothing(self, store: Store) -> None:
+        await store.add(job("p"), 2.0)
+        await store.add(job("child", after=("p",), cache_key="c", cache_failures=True), 2.0)
+        await store.change(move("p", Move.FAIL, State.FAILED, FAILED, answers=True), 3.0)
+        assert (await store.add(job("again", cache_key="c"), 4.0)).how == "new"
+
     async def test_uncached_work_is_done_again(self, store: Store) -> None:
         for id in ("a", "b"):
             await store.add(job(id, cache_key=id), 2.0)
@@ -194,6 +219,15 @@ class StoreConformance:
         assert kept is not None
         assert (kept.offset, kept.last, kept.ended) == (6, DONE.event, 7.0)
         assert await store.read("nobody", 0, 10) == []
+
+    async def test_a_log_is_read_by_so_many_bytes_at_once(self, store: Store) -> None:
+        await bring(store, "a", State.RUNNING)
+        chunks = [Said(Event(Kind.CHUNK, Payload(b"x" * 1_000, 3)), number) for number in range(1, 11)]
+        await store.append(Lease("a", 1), chunks, 6.0)
+        assert [entry.offset for entry in await store.read("a", 1, 100, 2_500)] == [1, 2, 3]
+        assert [entry.offset for entry in await store.read("a", 1, 2, 2_500)] == [1, 2]
+        assert [entry.offset for entry in await store.read("a", 4, 100, 1)] == [4]
+        assert len(await store.read("a", 0, 100)) == 11
 
     async def test_leases_are_renewed_while_they_hold(self, store: Store) -> None:
         await bring(store, "a", State.RUNNING)
@@ -288,6 +322,27 @@ class StoreConformance:
         assert ids(await store.find(Filter(labels={"x": "1"}))) == ["c", "a"]
         assert ids(await store.find(Filter(labels={"x": "1", "y": "2"}))) == ["a"]
         assert ids(await store.find(Filter(schedule="s", handler="f"))) == []
+
+    async def test_jobs_are_found_by_how_they_ended(self, store: Store) -> None:
+        worn = Said(Event(Kind.FAILED, fault=Fault("ATTEMPTS_EXHAUSTED", "no more")))
+        for id, how, to, end in (
+            ("a", Move.FAIL, State.FAILED, worn),
+            ("b", Move.FAIL, State.FAILED, FAILED),
+            ("c", Move.SUCCEED, State.SUCCEEDED, DONE),
+            ("d", Move.FAIL, State.FAILED, worn),
+        ):
+            await store.add(job(id, cache_key=id, handler="g" if id == "d" else "f"), 2.0)
+            assert await store.change(move(id, Move.START, State.RUNNING), 2.0) is None
+            await store.claim(claim(handlers=frozenset({"f", "g"})), 3.0)
+            assert await store.change(move(id, how, to, TEXT, end), 4.0) is not None
+        await store.add(job("child", after=("b",)), 5.0)
+        await store.add(job("waiting"), 5.0)
+        assert ids(await store.find(Filter(code="ATTEMPTS_EXHAUSTED"))) == ["d", "a"]
+        assert ids(await store.find(Filter(code="ATTEMPTS_EXHAUSTED", before="d"))) == ["a"]
+        assert ids(await store.find(Filter(code="ATTEMPTS_EXHAUSTED", handler="g", limit=1))) == ["d"]
+        assert ids(await store.find(Filter(code="PARENT_FAILED"))) == ["child"]
+        assert ids(await store.find(Filter(code="ATTEMPTS_EXHAUSTED", states=frozenset({State.QUEUED})))) == []
+        assert ids(await store.find(Filter(code="' OR 1"))) == []
 
     async def test_old_jobs_are_pruned_unless_something_needs_them(self, store: Store) -> None:
         forever = 4e9

@@ -149,6 +149,7 @@ def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> Durab
         key_until=now + KEY_SECONDS if request.idempotency_key else 0.0,
         cache_key=request.cache_key,
         cache_ttl=request.cache_ttl or FOREVER,
+        cache_failures=request.cache_failures,
         after=after,
         inputs=dict(request.inputs),
     )
@@ -165,6 +166,7 @@ def job_filter(request: client_pb2.ListJobsRequest) -> Filter:
         handler=request.handler,
         group=request.group,
         labels=dict(request.labels),
+        code=request.code,
         before=request.before,
         limit=min(request.limit or 50, LIST_LIMIT),
     )

@@ -24,12 +24,13 @@ set local plan_cache_mode = force_custom_plan
 
 -- name: find
 -- $1 states that are not ends, $2 states that are, $3 handler, $4 group, $5 labels, $6 schedule, $7 before, $8 limit,
--- $9 whether all states are those of leased jobs, which are few and have an index of their own.
+-- $9 whether all states are those of leased jobs, which are few and have an index of their own;
+-- $10 code, which only those that have ended can have.
 select * from (
     (select jobs.id, jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
         live.log_end, null::float8 as ended, null::bytea as last
     from live join jobs using (id)
-    where cardinality($1::text[]) > 0 and live.state = any($1::text[]) and (not $9 or live.leased)
+    where cardinality($1::text[]) > 0 and live.state = any($1::text[]) and (not $9 or live.leased) and $10 = ''
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
     order by jobs.id desc limit $8)
@@ -38,6 +39,7 @@ select * from (
         ended.ended, ended.last
     from ended join jobs using (id)
     where cardinality($2::text[]) > 0 and ended.state = any($2::text[])
+        and ($10 = '' or (ended.code = $10 and ended.code <> ''))
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
     order by jobs.id desc limit $8)
@@ -91,7 +93,7 @@ from moved join jobs using (id)
 
 -- name: finish
 -- One caller's move to an end: $1 to $8 as for `move`, $9 whether it may be a job on whose end something depends, which
--- is then to be settled in the same transaction.
+-- is then to be settled in the same transaction, $10 the code of its fault.
 with gone as (
     delete from live
     where id = $2 and state = any($3::text[]) and ($4::bigint is null or epoch = $4) and (not tied or $9)
@@ -101,9 +103,9 @@ with gone as (
     select gone.id, gone.log_end + event.nth - 1, $6, event.number, event.body
     from gone cross join unnest($7::bytea[], $8::bigint[]) with ordinality as event (body, number, nth)
 ), kept as (
-    insert into ended (id, handler, state, epoch, attempt, run_at, worker, log_end, ended, last)
+    insert into ended (id, handler, state, epoch, attempt, run_at, worker, log_end, ended, last, code)
     select id, handler, $5, epoch, attempt, run_at, worker, log_end + cardinality($7::bytea[]), $6,
-        ($7::bytea[])[cardinality($7::bytea[])]
+        ($7::bytea[])[cardinality($7::bytea[])], $10
     from gone
     returning *
 )
@@ -156,7 +158,12 @@ with moved as (
 select $1::bigint as asker, first from moved
 
 -- name: read
-select place, at, number, body from entries where job = $1 and place >= $2 order by place limit $3
+-- $1 job, $2 offset, $3 limit, $4 size. The lengths are known without the bodies, which may lie outside the row.
+select entries.place, entries.at, entries.number, entries.body from entries join (
+    select place, sum(octet_length(body)) over (order by place) - octet_length(body) as before from (
+        select place, body from entries where job = $1 and place >= $2 order by place limit $3
+    ) as page
+) as sized using (place) where entries.job = $1 and sized.before < $4 order by entries.place
 
 -- name: prune
 -- $1 handler, $2 ended before, $3 how many to keep, $4 limit, $5 now. What another transaction has locked is left.

@@ -17,11 +17,11 @@ on conflict (cache_key) do update set handler = excluded.handler, id = excluded.
 returning id
 
 -- name: answer
--- A job that has succeeded answers for its cache key until $2.
+-- A job that has ended answers for its cache key until $2.
 update caches set finished = true, until = $2 where id = $1
 
 -- name: free
--- One that has ended otherwise doesn't.
+-- Or it doesn't.
 delete from caches where id = $1
 
 -- name: uncache

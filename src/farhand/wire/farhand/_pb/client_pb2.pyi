@@ -334,7 +334,7 @@ class GroupView(_message.Message):
     def __init__(self, group: _Optional[str] = ..., workers: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., waiting_for: _Optional[float] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs")
+    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs", "cache_failures")
     class InputsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -355,6 +355,7 @@ class SubmitRequest(_message.Message):
     CACHE_TTL_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FAILURES_FIELD_NUMBER: _ClassVar[int]
     call: RunRequest
     idempotency_key: str
     delay: float
@@ -368,7 +369,8 @@ class SubmitRequest(_message.Message):
     cache_ttl: float
     after: _containers.RepeatedScalarFieldContainer[str]
     inputs: _containers.ScalarMap[str, str]
-    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    cache_failures: bool
+    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., cache_failures: bool = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job", "how")
@@ -445,7 +447,7 @@ class GetJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[JobView, _Mapping]] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ("states", "handler", "group", "labels", "before", "limit")
+    __slots__ = ("states", "handler", "group", "labels", "before", "limit", "code")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -459,13 +461,15 @@ class ListJobsRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     BEFORE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     states: _containers.RepeatedScalarFieldContainer[str]
     handler: str
     group: str
     labels: _containers.ScalarMap[str, str]
     before: str
     limit: int
-    def __init__(self, states: _Optional[_Iterable[str]] = ..., handler: _Optional[str] = ..., group: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., before: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    code: str
+    def __init__(self, states: _Optional[_Iterable[str]] = ..., handler: _Optional[str] = ..., group: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., before: _Optional[str] = ..., limit: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
     __slots__ = ("jobs",)
@@ -496,3 +500,17 @@ class RetryJobRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class UncacheRequest(_message.Message):
+    __slots__ = ("handler", "cache_key")
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    handler: str
+    cache_key: str
+    def __init__(self, handler: _Optional[str] = ..., cache_key: _Optional[str] = ...) -> None: ...
+
+class UncacheResponse(_message.Message):
+    __slots__ = ("count",)
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    def __init__(self, count: _Optional[int] = ...) -> None: ...
