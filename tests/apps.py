@@ -67,6 +67,24 @@ async def chunk_until(path: str) -> AsyncIterator[str]:
 
 
 @app.handler
+async def chunks_after(path: str, count: int, then: float = 0.0) -> AsyncIterator[int]:
+    """So many chunks once there is a file, and a pause before the end."""
+    while not os.path.exists(path):  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.01)
+    for number in range(count):
+        yield number
+    await asyncio.sleep(then)
+
+
+@app.handler
+async def chunks_slowly(count: int) -> AsyncIterator[int]:
+    """A chunk each hundredth of a second."""
+    for number in range(count):
+        await asyncio.sleep(0.01)
+        yield number
+
+
+@app.handler
 def lines(ctx: farhand.Context, n: int) -> Generator[int, None, str]:
     for number in range(n):
         print("line", number)

@@ -54,8 +54,38 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "farhand.db"
     path.write_bytes(b"this is a text and no database at all, and long enough to see it " * 20)
-    with pytest.raises(Unavailable, match="can't be opened"):
+    refused(path)
+
+
+async def a_store(path: Path) -> None:
+    store = SqliteStore(path)
+    for n in range(200):
+        await bring(store, f"{n}", State.SUCCEEDED)
+    await store.close()
+
+
+async def test_a_damaged_file_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "farhand.db"
+    await a_store(path)
+    whole = path.read_bytes()
+    for damaged in (
+        whole[: len(whole) // 2],
+        whole[:100] + b"\xff" * 4000 + whole[4100:],
+        whole[:40_000] + b"\xff" * 8192 + whole[48_192:],
+        b"",
+    ):
+        path.write_bytes(damaged)
+        if damaged:
+            refused(path)
+    await SqliteStore(path).close()  # an empty file is a store without jobs
+
+
+def refused(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(Unavailable, match="nothing was touched: put a backup in its place") as caught:
         SqliteStore(path)
+    assert not caught.value.retryable
+    assert path.read_bytes() == before
 
 
 async def test_every_commit_is_on_the_disk(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ class Durables:
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._troubles: set[str] = set()
         self._holding = Holding(store.now, store.shared)
         self._elsewhere = Elsewhere(store, self._attempts, self._stop_attempt, self._lose_attempt)
         self._log = structlog.get_logger("farhand.durable")
@@ -366,14 +367,13 @@ class Durables:
         unsure = not self._store.shared
         while True:
             self._work.clear()
-            try:
+            claimed, done = 0, False
+            with self._excused("jobs can't be claimed; trying again"):
                 if unsure:
                     await self._recover()
-                unsure = False
                 claimed = 0 if self._hub.draining else await self._claim()
-            except FarhandError as error:
-                self._log.warning("jobs can't be claimed; trying again", why=error.message)
-                claimed, unsure = 0, True
+                done = True
+            unsure = not done
             if not claimed:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
@@ -482,11 +482,15 @@ class Durables:
 
     @contextlib.contextmanager
     def _excused(self, what: str) -> Any:
-        """A store that is away for a while ends no chore."""
+        """A store that is away for a while ends no chore, and is complained of once."""
         try:
             yield
         except FarhandError as error:
-            self._log.warning(what, why=error.message)
+            if what not in self._troubles:
+                self._troubles.add(what)
+                self._log.warning(what, why=error.message)
+        else:
+            self._troubles.discard(what)
 
     async def _overdue(self, kept: KeptJob, now: float) -> None:
         job = kept.job

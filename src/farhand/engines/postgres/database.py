@@ -16,7 +16,6 @@ from farhand.errors import FarhandError, InvalidArguments, Unavailable
 from farhand.model.urls import shown
 
 SETTINGS = {
-    "application_name": "farhand",
     "synchronous_commit": "on",
     "jit": "off",
     # The tables change faster than their statistics: what is asked is always few rows by an index, whatever they say.
@@ -134,7 +133,9 @@ class Database:
             "server_settings": SETTINGS | {"search_path": schema},
         }
         try:
-            pool = await asyncpg.create_pool(min_size=1, max_size=size, max_queries=0x7FFFFFFF, reset=_keep, **options)
+            await (await asyncpg.connect(**options)).close()
+            # No least size: asyncpg would try to keep it up by itself and complain of a server that is away.
+            pool = await asyncpg.create_pool(min_size=0, max_size=size, max_queries=0x7FFFFFFF, reset=_keep, **options)
         except Exception as error:
             ours = unopened(error, url)
             if ours is None:

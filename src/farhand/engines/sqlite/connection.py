@@ -20,6 +20,8 @@ Work = Callable[[apsw.Connection], Any]
 
 WAITING_LIMIT = 100_000
 BUSY_MS = 5_000
+CHECKED_SIZE = 64 * 1024 * 1024
+"""Bytes of a file that is looked through from beginning to end when it is opened: about a fifth of a second."""
 
 
 def connect(path: Path, *, writes: bool, vfs: str | None = None) -> apsw.Connection:
@@ -30,8 +32,40 @@ def connect(path: Path, *, writes: bool, vfs: str | None = None) -> apsw.Connect
     """
     try:
         return _connect(path, writes, vfs)
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _damaged(path, str(error)) from None
     except apsw.Error as error:
         raise Unavailable(f"the store {path} can't be opened: {error}", retryable=False) from None
+
+
+def check(path: Path) -> None:
+    """Look through a file that is there already, before anything is written to it. A large one would take long: of it
+    only the schema is read.
+
+    Raises:
+        Unavailable: it is damaged, or no database.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with contextlib.closing(_connect(path, False, None)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").get  # noqa: B018
+            small = path.stat().st_size <= CHECKED_SIZE
+            found: str = connection.execute("PRAGMA quick_check(1)").get if small else "ok"
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _damaged(path, str(error)) from None
+    except apsw.Error as error:
+        raise Unavailable(f"the store {path} can't be opened: {error}", retryable=False) from None
+    if found != "ok":
+        raise _damaged(path, found)
+
+
+def _damaged(path: Path, why: str) -> Unavailable:
+    return Unavailable(
+        f"the store {path} is damaged or no database ({' '.join(why.split())}), and nothing was touched: put a backup "
+        f"in its place, save what is left with `sqlite3 {path} .recover`, or name another file",
+        retryable=False,
+    )
 
 
 def _connect(path: Path, writes: bool, vfs: str | None) -> apsw.Connection:
@@ -143,8 +177,8 @@ class Owner:
                 return
             try:
                 answers = self._together(group) if self._writes else [self._alone(work) for work, _ in group]
-            except apsw.Error as error:
-                failure = Unavailable(f"the store can't write: {error}")
+            except (apsw.Error, Unavailable) as error:
+                failure = _failure(error) if isinstance(error, apsw.Error) else error
                 answers = [(None, failure) for _ in group]
             loop = group[0][1].get_loop()
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
@@ -158,6 +192,8 @@ class Owner:
             for work, _ in group:
                 execute("SAVEPOINT one")
                 answer = self._alone(work)
+                if answer[1] is not None and not self._connection.in_transaction:
+                    raise answer[1]  # a disk that is full, or fails, has undone all of it
                 if answer[1] is not None:
                     execute("ROLLBACK TO one")
                 execute("RELEASE one")
@@ -175,9 +211,18 @@ class Owner:
         except FarhandError as error:
             return None, error
         except apsw.Error as error:
-            return None, Unavailable(f"the store failed: {error}")
+            return None, _failure(error)
         except Exception as error:
             return None, error
+
+
+def _failure(error: apsw.Error) -> Unavailable:
+    """What a caller is told of a write or a read that was not done."""
+    if isinstance(error, apsw.FullError):
+        return Unavailable(f"the store is full ({error}): make room on its disk, the hub goes on by itself")
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return Unavailable(f"the store is damaged ({error}): stop the hub, and put a backup in the file's place")
+    return Unavailable(f"the store failed: {error}")
 
 
 def _answer(futures: list[asyncio.Future[Any]], answers: list[tuple[Any, BaseException | None]]) -> None:

@@ -13,7 +13,7 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from farhand.engines.sqlite.connection import Owner, lock
+from farhand.engines.sqlite.connection import Owner, check, lock
 from farhand.engines.sqlite.sql import queries
 from farhand.errors import JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
@@ -38,11 +38,17 @@ class SqliteStore:
         """Open the file at `path`, or make it. `vfs` is a file layer registered with apsw.
 
         Raises:
-            Unavailable: another hub has it open, or it was written by a newer farhand.
+            Unavailable: another hub has it open, it is damaged, or it was written by a newer farhand.
         """
         self._clock = clock
         self._lock = lock(Path(path))
-        self._writer = Owner(Path(path), writes=True, vfs=vfs)
+        try:
+            if vfs is None:
+                check(Path(path))
+            self._writer = Owner(Path(path), writes=True, vfs=vfs)
+        except BaseException:
+            self._lock.close()
+            raise
         self._reader = Owner(Path(path), writes=False, vfs=vfs)
 
     def now(self) -> float:
