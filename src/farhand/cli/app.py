@@ -217,13 +217,16 @@ def submit(
     group: Group = None,
     label: Labels = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one attempt may take.")] = None,
-    retries: Annotated[int, typer.Option("--retries", help="How often it is tried again after it failed.")] = 0,
+    retries: Annotated[
+        int | None, typer.Option("--retries", help="How often it is tried again after it failed.", min=0)
+    ] = None,
     priority: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
     delay: Annotated[float, typer.Option("--delay", help="Seconds until it may begin.")] = 0.0,
     key: Annotated[str, typer.Option("--key", metavar="KEY", help="The same key gives the same job for a day.")] = "",
-    cache: Annotated[bool, typer.Option("--cache", help="Let a job that does or did the same work stand for it.")] = (
-        False
-    ),
+    cache: Annotated[
+        bool | None,
+        typer.Option("--cache/--no-cache", help="Let a job that does or did the same work stand for it, or not."),
+    ] = None,
     after: Annotated[list[str] | None, typer.Option("--after", metavar="JOB", help="Begin after this job.")] = None,
 ) -> None:
     """Submit a durable job and print its id; it survives the hub, the worker and this command."""

@@ -14,11 +14,12 @@ from farhand.client.calls import value
 from farhand.client.pool import Pool
 from farhand.client.rpc import SERVICE, error_of
 from farhand.client.stream import Receipt, raise_fault, report
-from farhand.core.caching import cache_key
+from farhand.core.caching import args_digest
 from farhand.core.retrying import Backoff
 from farhand.errors import DeadlineExceeded, InvalidArguments, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Kind, Progress
+from farhand.model.names import error_names
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
@@ -40,21 +41,24 @@ class Asks(Protocol):
 class SubmitOptions(TypedDict, total=False):
     """How a durable job is to run; all optional.
 
+    What a handler declares of `retries`, `backoff`, `never` and `cache` holds where they are left out or None.
+
     `group`: the workers that may take it ("default"). `timeout`: seconds one attempt may take. `retries`: how often it
     is tried again after it failed (0); an attempt whose worker or hub was lost is tried again in any case, up to 5
-    attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full
-    jitter. `never`: error types after which it is not tried again, e.g. ``["ValueError"]``. `priority`: higher goes
-    first (0). `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`:
-    seconds after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for
-    24 hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
-    one. `after`: jobs that must succeed first; when one does not, this one fails.
+    attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full jitter.
+    `never`: error types after which it is not tried again, e.g. ``[ValueError]`` or by name, exactly these and not
+    their subclasses. `priority`: higher goes first (0). `labels`: what the worker must have. `delay`: seconds until it
+    may begin. `begin_within`, `end_within`: seconds after which it expires unless it has begun, or ended.
+    `idempotency_key`: the same key gives the same job for 24 hours. `cache`: a job that does or did the same work
+    stands for this one: True, or the seconds a success answers for; False for never. `after`: jobs that must succeed
+    first; when one does not, this one fails.
     """
 
     group: str
     timeout: float | None
     retries: int | None
-    backoff: float
-    never: Iterable[str]
+    backoff: float | None
+    never: Iterable[str | type[BaseException]] | None
     priority: int
     labels: Mapping[str, str] | None
     delay: float | None
@@ -86,8 +90,9 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     if unknown:
         raise InvalidArguments(f"submit has no option {', '.join(unknown)}")
     group, timeout, cache = options.get("group") or "default", options.get("timeout"), options.get("cache")
+    retries = options.get("retries")
     try:
-        return client_pb2.SubmitRequest(
+        request = client_pb2.SubmitRequest(
             call=client_pb2.RunRequest(
                 handler=handler,
                 group=group,
@@ -98,17 +103,34 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             ),
             idempotency_key=options.get("idempotency_key") or "",
             delay=options.get("delay") or 0.0,
-            attempts=1 + (options.get("retries") or 0),
-            backoff=options.get("backoff", 0.0),
-            never=list(options.get("never", ())),
+            attempts=0 if retries is None else 1 + retries,
+            backoff=options.get("backoff") or 0.0,
+            never=error_names(options.get("never") or ()),
             begin_within=options.get("begin_within") or 0.0,
             end_within=options.get("end_within") or 0.0,
-            cache_key=cache_key(handler, group, args) if cache else "",
-            cache_ttl=0.0 if cache is None or cache is True else float(cache),
+            cache_ttl=0.0 if cache is None or isinstance(cache, bool) else _seconds(cache),
+            args_digest=b"" if cache is False else _digest(args),
             after=[one if isinstance(one, str) else one.id for one in options.get("after", ())],
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise InvalidArguments(f"the job can't be submitted: {error}") from error
+    if cache is not None:
+        request.cache = cache is not False
+    return request
+
+
+def _seconds(cache: float) -> float:
+    if not cache > 0:
+        raise InvalidArguments(f"cache is True, False or more than 0 seconds, not {cache!r}")
+    return float(cache)
+
+
+def _digest(args: Any) -> bytes:
+    """What the arguments mean; empty where JSON can't say it, and their bytes count."""
+    try:
+        return args_digest(args)
+    except (TypeError, ValueError, RecursionError):
+        return b""
 
 
 def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:

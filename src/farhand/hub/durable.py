@@ -18,6 +18,7 @@ from farhand.core import events as on
 from farhand.core.lifecycle import Move, after, sources
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound
+from farhand.hub.declarations import Declarations
 from farhand.hub.service import Hub
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
@@ -82,6 +83,8 @@ class Durables:
     def __init__(self, hub: Hub, store: Store) -> None:
         self._hub = hub
         self._store = store
+        self.declarations = Declarations()
+        hub.on_join = self.declarations.hear
         self._attempts: dict[str, Attempt] = {}
         self._watches: dict[str, _Watch] = {}
         self._work = asyncio.Event()

@@ -30,7 +30,8 @@ class JobService:
             text = f"the arguments take {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB)"
             raise TooLarge(text, limit=PAYLOAD_LIMIT, size=size)
         durables = self._kept()
-        added = await durables.submit(jobs.durable_job(request, self._new_id(), durables.now()))
+        declared = durables.declarations.of(request.call.group or "default", request.call.handler)
+        added = await durables.submit(jobs.durable_job(request, self._new_id(), durables.now(), declared))
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
 
     async def get(self, request: client_pb2.GetJobRequest, context: Context) -> client_pb2.GetJobResponse:
