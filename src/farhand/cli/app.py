@@ -225,13 +225,16 @@ def submit(
     group: Group = None,
     label: Labels = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one attempt may take.")] = None,
-    retries: Annotated[int, typer.Option("--retries", help="How often it is tried again after it failed.")] = 0,
+    retries: Annotated[
+        int | None, typer.Option("--retries", help="How often it is tried again after it failed.", min=0)
+    ] = None,
     priority: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
     delay: Annotated[float, typer.Option("--delay", help="Seconds until it may begin.")] = 0.0,
     key: Annotated[str, typer.Option("--key", metavar="KEY", help="The same key gives the same job for a day.")] = "",
-    cache: Annotated[bool, typer.Option("--cache", help="Let a job that does or did the same work stand for it.")] = (
-        False
-    ),
+    cache: Annotated[
+        bool | None,
+        typer.Option("--cache/--no-cache", help="Let a job that does or did the same work stand for it, or not."),
+    ] = None,
     cache_for: Annotated[
         float | None, typer.Option("--cache-for", metavar="SECONDS", help="As --cache, for so long.")
     ] = None,
@@ -258,7 +261,7 @@ def submit(
             "priority": priority,
             "delay": delay,
             "idempotency_key": key,
-            "cache": cache or cache_failures if cache_for is None else cache_for,
+            "cache": _cache(cache, cache_for, cache_failures),
             "cache_failures": cache_failures,
             "after": after or [],
             "inputs": output.pairs_of(input, "--input", "data=JOB"),
@@ -266,6 +269,13 @@ def submit(
         full=full,
     )
     verbs.submit(order)
+
+
+def _cache(cache: bool | None, seconds: float | None, failures: bool) -> bool | float | None:
+    """What `submit` is told; None: as the handler declares."""
+    if seconds is not None:
+        return seconds
+    return True if failures and cache is None else cache
 
 
 @app.command()

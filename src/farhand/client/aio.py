@@ -321,7 +321,9 @@ class AsyncClient(Calls):
         """Let finished jobs that were submitted with `cache` stand for equal work no more: all of a handler, or those
         of the arguments `args` in `group`, where ``{}`` is no arguments. Jobs that run are still joined. How many there
         were."""
-        answer = await self.ask("Uncache", uncache_request(handler, group, args), client_pb2.UncacheResponse)
+        answer = await self.ask(
+            "Uncache", uncache_request(handler, group, args, arguments(args)), client_pb2.UncacheResponse
+        )
         count: int = answer.count
         return count
 

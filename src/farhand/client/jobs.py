@@ -15,11 +15,12 @@ from farhand.client.calls import Interrupted, value
 from farhand.client.connection import Connection
 from farhand.client.rpc import SERVICE, error_of
 from farhand.client.stream import Receipt, raise_fault, report
-from farhand.core.caching import cache_key
+from farhand.core.caching import args_digest, payload_digest
 from farhand.core.retrying import Backoff
 from farhand.errors import DeadlineExceeded, InvalidArguments, Overloaded, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Kind, Progress
+from farhand.model.names import error_names
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
@@ -46,23 +47,26 @@ class Asks(Protocol):
 class SubmitOptions(TypedDict, total=False):
     """How a durable job is to run; all optional.
 
+    What a handler declares of `retries`, `backoff`, `never` and `cache` holds where they are left out or None.
+
     `group`: the workers that may take it ("default"). `timeout`: seconds one attempt may take. `retries`: how often it
     is tried again after it failed (0); an attempt whose worker or hub was lost is tried again in any case, up to 5
     attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full jitter.
-    `never`: error types after which it is not tried again, e.g. ``["ValueError"]``. `priority`: higher goes first (0).
-    `labels`: what the worker must have. `delay`: seconds until it may begin. `begin_within`, `end_within`: seconds
-    after which it expires unless it has begun, or ended. `idempotency_key`: the same key gives the same job for 24
-    hours. `cache`: True, or the seconds a success answers for: a job that does or did the same work stands for this
-    one; with `cache_failures` a failure answers too. `after`: jobs that must succeed first; when one does not, this one
-    fails. `inputs`: arguments that are the results of other jobs, as ``{"data": job}``, which it then comes after; of
-    one that streams, the list of its chunks.
+    `never`: error types after which it is not tried again, e.g. ``[ValueError]`` or by name, exactly these and not
+    their subclasses. `priority`: higher goes first (0). `labels`: what the worker must have. `delay`: seconds until it
+    may begin. `begin_within`, `end_within`: seconds after which it expires unless it has begun, or ended.
+    `idempotency_key`: the same key gives the same job for 24 hours. `cache`: a job that does or did the same work
+    stands for this one: True, or the seconds a success answers for; False for never; with `cache_failures` a failure
+    answers too. `after`: jobs that must succeed first; when one does not, this one fails. `inputs`: arguments that are
+    the results of other jobs, as ``{"data": job}``, which it then comes after; of one that streams, the list of its
+    chunks. Left out, `retries`, `backoff`, `never` and `cache` are as the handler declares.
     """
 
     group: str
     timeout: float | None
     retries: int | None
-    backoff: float
-    never: Iterable[str]
+    backoff: float | None
+    never: Iterable[str | type[BaseException]] | None
     priority: int
     labels: Mapping[str, str] | None
     delay: float | None
@@ -102,8 +106,9 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     if twice:
         raise InvalidArguments(f"{', '.join(twice)}: given twice, as an argument and as an input from another job")
     group, timeout, cache = options.get("group") or "default", options.get("timeout"), options.get("cache")
+    retries = options.get("retries")
     try:
-        return client_pb2.SubmitRequest(
+        request = client_pb2.SubmitRequest(
             call=client_pb2.RunRequest(
                 handler=handler,
                 group=group,
@@ -114,19 +119,36 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             ),
             idempotency_key=options.get("idempotency_key") or "",
             delay=options.get("delay") or 0.0,
-            attempts=1 + (options.get("retries") or 0),
-            backoff=options.get("backoff", 0.0),
-            never=list(options.get("never", ())),
+            attempts=0 if retries is None else 1 + retries,
+            backoff=options.get("backoff") or 0.0,
+            never=error_names(options.get("never") or ()),
             begin_within=options.get("begin_within") or 0.0,
             end_within=options.get("end_within") or 0.0,
-            cache_key=cache_key(handler, group, [args, inputs] if inputs else args) if cache else "",
-            cache_ttl=0.0 if cache is None or cache is True else float(cache),
+            cache_ttl=0.0 if cache is None or isinstance(cache, bool) else _seconds(cache),
+            args_digest=b"" if cache is False else _digest(args),
             cache_failures=options.get("cache_failures", False),
             after=[_id(one) for one in options.get("after") or ()],
             inputs=inputs,
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise InvalidArguments(f"the job can't be submitted: {error}") from error
+    if cache is not None:
+        request.cache = cache is not False
+    return request
+
+
+def _seconds(cache: float) -> float:
+    if not cache > 0:
+        raise InvalidArguments(f"cache is True, False or more than 0 seconds, not {cache!r}")
+    return float(cache)
+
+
+def _digest(args: Any) -> bytes:
+    """What the arguments mean; empty where JSON can't say it, and their bytes count."""
+    try:
+        return args_digest(args)
+    except (TypeError, ValueError, RecursionError):
+        return b""
 
 
 def _id(one: Any) -> str:
@@ -187,17 +209,10 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-def uncache_request(handler: str, group: str, args: Any) -> client_pb2.UncacheRequest:
-    """What is sent to let cached work be done again; `args` None for all of a handler's.
-
-    Raises:
-        InvalidArguments: the arguments can't be sent.
-    """
-    try:
-        key = "" if args is None else cache_key(handler, group, args)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArguments(f"the arguments have no form in JSON: {error}") from error
-    return client_pb2.UncacheRequest(handler=handler, cache_key=key)
+def uncache_request(handler: str, group: str, args: Any, payload: Payload) -> client_pb2.UncacheRequest:
+    """What is sent to let cached work be done again; `args` None for all of a handler's."""
+    digest = b"" if args is None else _digest(args) or payload_digest(payload)
+    return client_pb2.UncacheRequest(handler=handler, group=group, args_digest=digest)
 
 
 def job_info(view: client_pb2.JobView) -> JobInfo:

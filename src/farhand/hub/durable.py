@@ -19,6 +19,7 @@ from farhand.core.caching import answers
 from farhand.core.lifecycle import Move, after, sources
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound
+from farhand.hub.declarations import Declarations
 from farhand.hub.elsewhere import Elsewhere
 from farhand.hub.following import Follow, Following
 from farhand.hub.holding import Holding
@@ -89,6 +90,8 @@ class Durables:
         self._hub = hub
         self._store = store
         self._lease = lease
+        self.declarations = Declarations()
+        hub.on_join = self.declarations.hear
         self._attempts: dict[str, Attempt] = {}
         self._following = Following(store, self.track)
         self._work = asyncio.Event()

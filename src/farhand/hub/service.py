@@ -89,6 +89,8 @@ class Hub:
         self._quiet: asyncio.Event | None = None
         self.on_room: Callable[[], None] | None = None
         """Called when slots have become free."""
+        self.on_join: Callable[[WorkerInfo], None] | None = None
+        """Called with what a worker says of itself when it connects."""
         self._log = structlog.get_logger("farhand.hub")
         self._perform: dict[type, Callable[[Any], None]] = {
             do.Assign: self._do_assign,
@@ -212,6 +214,8 @@ class Hub:
         self._ports[link] = port
         self.tell(on.WorkerJoined(link, info))
         self.settle()
+        if self.on_join is not None:
+            self.on_join(info)
         if self.on_room is not None:
             self.on_room()
         self._log.info("worker joined", worker=info.id, group=info.group, slots=info.slots, handlers=len(info.handlers))

@@ -9,6 +9,21 @@ import msgspec
 Isolate = Literal["thread", "process", "none"]
 
 
+class JobDefaults(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds for durable jobs of a handler where whoever submits one doesn't say.
+
+    `attempts`, `backoff` and `never` as in `model.durable.Retries`. `cache_ttl` is how many seconds a success answers
+    for the same work, None for not at all. `version` names what the handler does: a success of another version doesn't
+    answer.
+    """
+
+    attempts: int = 1
+    backoff: float = 1.0
+    never: tuple[str, ...] = ()
+    cache_ttl: float | None = None
+    version: str = ""
+
+
 class HandlerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A handler as the hub and clients see it.
 
@@ -23,3 +38,4 @@ class HandlerSpec(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool = False
     isolate: Isolate = "none"
     timeout: float | None = None
+    durable: JobDefaults = JobDefaults()

@@ -34,6 +34,15 @@ TEXT_LIMIT: Final = 64 * 1024
 NAME_LIMIT: Final = 200
 """Longest handler, group, worker or session name, in characters."""
 
+ATTEMPTS_LIMIT: Final = 1_000
+"""Most attempts of one durable job."""
+
+NEVER_LIMIT: Final = 100
+"""Most error types after which a durable job is not tried again."""
+
+SECONDS_LIMIT: Final = 10 * 365 * 86_400.0
+"""Longest time that an option of a durable job may name."""
+
 CREDIT_WINDOW: Final = 1024 * 1024
 """Bytes of chunks a worker may send before the reader has taken them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from farhand.errors import InvalidArguments
 from farhand.model.limits import NAME_LIMIT
@@ -24,3 +25,27 @@ def check_name(kind: str, name: str) -> str:
             problems=[{"path": kind, "message": "not a valid name"}],
         )
     return name
+
+
+def error_name(kind: type[BaseException]) -> str:
+    """What an error's type is called in a fault's details: its name, with its module unless that is `builtins`."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def error_names(kinds: Iterable[object] | object) -> tuple[str, ...]:
+    """Error types, given as classes or by name, by their names.
+
+    Raises:
+        TypeError: one of them is neither, or it is no list.
+    """
+    if isinstance(kinds, str) or not isinstance(kinds, Iterable):
+        raise TypeError(f"error types come as a list, as in [ValueError], not as {kinds!r}")
+    names = []
+    for one in kinds:
+        if isinstance(one, type) and issubclass(one, BaseException):
+            names.append(error_name(one))
+        elif isinstance(one, str) and one:
+            names.append(one)
+        else:
+            raise TypeError(f"an error type is a class or its name, not {one!r}")
+    return tuple(names)

@@ -6,13 +6,15 @@ import functools
 import inspect
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, TypeVar, Unpack, get_args, overload
 
-from farhand.model.handler import HandlerSpec, Isolate
+from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
 from farhand.model.names import check_name
 from farhand.worker.context import Context
+from farhand.worker.declaring import DurableOptions, declared
 from farhand.worker.signature import Signature, layers
 
+NOTHING_SAID = JobDefaults()
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -28,8 +30,16 @@ class Style(Enum):
 class Handler:
     """A function with its name, its signature and how it is to run."""
 
-    def __init__(self, function: Callable[..., Any], name: str, timeout: float | None, isolate: Isolate | None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        timeout: float | None,
+        isolate: Isolate | None,
+        durable: JobDefaults = NOTHING_SAID,
+    ) -> None:
         self.function = function
+        self.durable = durable
         self.name = check_name("handler", name)
         self.style = _style(function)
         self.result_name, self.chunk_name = f"the result of {name!r}", f"a chunk of {name!r}"
@@ -59,6 +69,7 @@ class Handler:
             streams=self.streams,
             isolate=self.isolate,
             timeout=self.timeout,
+            durable=self.durable,
         )
 
 
@@ -85,6 +96,7 @@ class App:
         name: str | None = None,
         timeout: float | None = None,
         isolate: Isolate | None = None,
+        **durable: Unpack[DurableOptions],
     ) -> Callable[[F], F]: ...
 
     def handler(
@@ -95,6 +107,7 @@ class App:
         name: str | None = None,
         timeout: float | None = None,
         isolate: Isolate | None = None,
+        **durable: Unpack[DurableOptions],
     ) -> Any:
         """Serve a function. Its parameters and result are read from its type hints; a generator streams.
 
@@ -103,10 +116,12 @@ class App:
             timeout: seconds it may run, whatever its caller allows; no bound by default.
             isolate: "thread" (the default for `def`), "none" (on the event loop; the default for `async def`), or
                 "process" (a process of its own, which a cancel kills).
+            durable: how durable jobs of it run where their submit doesn't say: `retries`, `backoff`, `never`, `cache`
+                and `version`, as in `farhand.worker.declaring.DurableOptions`.
 
         Raises:
             ValueError: another handler has this name, it has none, or an option makes no sense.
-            TypeError: it isn't a function, or a parameter's type can't be sent.
+            TypeError: it isn't a function, a parameter's type can't be sent, or there is no such option.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,7 +132,7 @@ class App:
                 raise ValueError(f"a {type(function).__name__} has no name of its own; give the handler a name=…")
             if own in self.handlers:
                 raise ValueError(f"a handler named {own!r} is registered already; give this one a name=…")
-            self.handlers[own] = Handler(function, own, timeout, isolate)
+            self.handlers[own] = Handler(function, own, timeout, isolate, declared(own, durable))
             return function
 
         return register if function is None else register(function)

@@ -12,6 +12,7 @@ from typing import Any
 from farhand.errors import FarhandError
 from farhand.model.event import Event, Fault, Kind, Outcome, Progress
 from farhand.model.limits import CHUNK_OVERHEAD
+from farhand.model.names import error_name
 from farhand.model.payload import NOTHING, Media, Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand.incoming import Assignment
@@ -289,9 +290,8 @@ _OUTCOMES = {
 def _fault_of(error: BaseException) -> Fault:
     """A handler's exception as data: its type, its message, and its traceback without farhand's own frames."""
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("farhand.worker"):
         frames = frames.tb_next
     lines = traceback.format_exception(kind, error, frames)
-    return Fault("HANDLER_FAILED", str(error), False, {"type": name, "traceback": "".join(lines)})
+    return Fault("HANDLER_FAILED", str(error), False, {"type": error_name(kind), "traceback": "".join(lines)})

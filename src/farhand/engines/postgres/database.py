@@ -126,11 +126,13 @@ class Database:
         """
         if not _SCHEMA.fullmatch(schema):
             raise InvalidArguments(f"{schema!r} is no name for a schema: up to 55 of a to z, 0 to 9 and _ only")
+        # A server's lists call connections by this name, unless the URL has another.
+        name = {} if "application_name=" in url else {"application_name": "farhand"}
         options = {
             "dsn": url,
             "timeout": CONNECT_TIMEOUT,
             "command_timeout": COMMAND_TIMEOUT,
-            "server_settings": SETTINGS | {"search_path": schema},
+            "server_settings": SETTINGS | name | {"search_path": schema},
         }
         try:
             await (await asyncpg.connect(**options)).close()

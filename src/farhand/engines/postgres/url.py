@@ -9,8 +9,6 @@ from farhand.errors import InvalidArguments
 from farhand.model.urls import shown
 
 SCHEMA = "farhand"
-NAMED = {"application_name": "farhand"}
-"""How connections are called in the server's lists, unless the URL says otherwise."""
 SWITCH = {"on": True, "off": False}
 
 
@@ -38,5 +36,5 @@ def read(url: str) -> Address:
     switch = own.get("notify", "on")
     if switch not in SWITCH:
         raise InvalidArguments(f"notify={switch[:40]} in {shown(url)!r} can't be: it is on or off")
-    rest = urlencode([*NAMED.items(), *((name, value) for name, value in given if name not in own)])
+    rest = urlencode([(name, value) for name, value in given if name not in own])
     return Address(urlunsplit(parts._replace(query=rest)), own.get("schema", SCHEMA), SWITCH[switch])

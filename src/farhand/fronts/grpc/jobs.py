@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
+from farhand.core.caching import cache_key
 from farhand.errors import TooLarge, Unavailable
 from farhand.fronts.grpc.guard import Context
 from farhand.fronts.grpc.patience import write
@@ -41,7 +42,8 @@ class JobService:
             text = f"the arguments take {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB)"
             raise TooLarge(text, limit=PAYLOAD_LIMIT, size=size)
         durables = self.kept()
-        return await durables.submit(jobs.durable_job(request, self._new_id(), durables.now()))
+        declared = durables.declarations.of(request.call.group or "default", request.call.handler)
+        return await durables.submit(jobs.durable_job(request, self._new_id(), durables.now(), declared))
 
     async def get(self, request: client_pb2.GetJobRequest, context: Context) -> client_pb2.GetJobResponse:
         """GetJob."""
@@ -71,8 +73,12 @@ class JobService:
 
     async def uncache(self, request: client_pb2.UncacheRequest, context: Context) -> client_pb2.UncacheResponse:
         """Uncache."""
-        handler = check_name("handler", request.handler)
-        return client_pb2.UncacheResponse(count=await self.kept().uncache(handler, request.cache_key))
+        handler, group = check_name("handler", request.handler), request.group or "default"
+        key = request.cache_key
+        if request.args_digest:
+            version = self.kept().declarations.of(group, handler).version
+            key = cache_key(handler, group, version, request.args_digest)
+        return client_pb2.UncacheResponse(count=await self.kept().uncache(handler, key))
 
     async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
         """Cancel, of a job that isn't a call under way."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from farhand.core.caching import cache_key, payload_digest
 from farhand.errors import InvalidArguments, ProtocolViolation
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Retries
 from farhand.model.event import Event, Kind
+from farhand.model.handler import JobDefaults
 from farhand.model.job import NO_LABELS
-from farhand.model.limits import NAME_LIMIT
+from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, SECONDS_LIMIT
 from farhand.model.names import check_name
 from farhand.model.state import State
 from farhand.ports.store import Filter
@@ -17,11 +19,10 @@ from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 
 KEY_LIMIT = 200
+DIGEST_SIZE = 32
 KEY_SECONDS = 24 * 3600.0
-ATTEMPTS_LIMIT = 1_000
 AFTER_LIMIT = 1_000
 LIST_LIMIT = 1_000
-SECONDS_LIMIT = 10 * 365 * 86_400.0
 
 _PAYLOADS = (Kind.CHUNK, Kind.SUCCEEDED)
 
@@ -102,8 +103,8 @@ def view_message(kept: KeptJob) -> client_pb2.JobView:
     return view
 
 
-def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> DurableJob:
-    """The job that is asked for.
+def durable_job(request: client_pb2.SubmitRequest, id: str, now: float, declared: JobDefaults) -> DurableJob:
+    """The job that is asked for; what it doesn't say is as its handler has `declared`.
 
     Raises:
         InvalidArguments: a part of it makes no sense; the message names it.
@@ -119,6 +120,10 @@ def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> Durab
             raise InvalidArguments(f"{name} is seconds, from 0 to {SECONDS_LIMIT:,.0f}")
     if request.attempts > ATTEMPTS_LIMIT:
         raise InvalidArguments(f"attempts is at most {ATTEMPTS_LIMIT:,}, not {request.attempts:,}")
+    if len(request.never) > NEVER_LIMIT:
+        raise InvalidArguments(f"never names at most {NEVER_LIMIT} error types, not {len(request.never):,}")
+    if len(request.args_digest) not in (0, DIGEST_SIZE):
+        raise InvalidArguments(f"args_digest is a SHA-256, of {DIGEST_SIZE} bytes, not {len(request.args_digest)}")
     after = tuple(dict.fromkeys((*request.after, *request.inputs.values())))
     if len(after) > AFTER_LIMIT:
         raise InvalidArguments(f"a job may come after {AFTER_LIMIT:,} others, not {len(after):,}")
@@ -127,10 +132,10 @@ def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> Durab
             raise InvalidArguments(f"inputs has an argument's name, of 1 to {NAME_LIMIT} characters, for each job")
     run_at = now + request.delay
     retries = Retries(
-        attempts=request.attempts or 1,
-        backoff=request.backoff or 1.0,
+        attempts=request.attempts or declared.attempts,
+        backoff=request.backoff or declared.backoff,
         backoff_limit=request.backoff_limit or 300.0,
-        never=tuple(request.never),
+        never=tuple(request.never) or declared.never,
     )
     return DurableJob(
         id=id,
@@ -147,12 +152,22 @@ def durable_job(request: client_pb2.SubmitRequest, id: str, now: float) -> Durab
         retries=retries,
         key=request.idempotency_key,
         key_until=now + KEY_SECONDS if request.idempotency_key else 0.0,
-        cache_key=request.cache_key,
-        cache_ttl=request.cache_ttl or FOREVER,
+        cache_key=_cache_key(request, declared),
+        cache_ttl=request.cache_ttl or declared.cache_ttl or FOREVER,
         cache_failures=request.cache_failures,
         after=after,
         inputs=dict(request.inputs),
     )
+
+
+def _cache_key(request: client_pb2.SubmitRequest, declared: JobDefaults) -> str:
+    """What finds the same work: the caller's own key, or one made of all that the work is."""
+    wanted = request.cache if request.HasField("cache") else declared.cache_ttl is not None
+    if request.cache_key or not wanted:
+        return request.cache_key
+    call = request.call
+    digest = request.args_digest or payload_digest(bodies.payload_of(call.args))
+    return cache_key(call.handler, call.group or "default", declared.version, digest, request.inputs)
 
 
 def job_filter(request: client_pb2.ListJobsRequest) -> Filter:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import cast, get_args
 
 from farhand.errors import ProtocolViolation
-from farhand.model.handler import HandlerSpec, Isolate
-from farhand.model.limits import PROTOCOL
+from farhand.model.durable import FOREVER
+from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
+from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, PROTOCOL, SECONDS_LIMIT
 from farhand.model.names import check_name
 from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
@@ -58,6 +59,7 @@ def handler_message(spec: HandlerSpec) -> worker_pb2.Handler:
         streams=spec.streams,
         isolate=spec.isolate,
         timeout=spec.timeout or 0.0,
+        durable=_defaults_message(spec.durable),
     )
 
 
@@ -66,7 +68,7 @@ def handler_spec(message: worker_pb2.Handler) -> HandlerSpec:
 
     Raises:
         InvalidArguments: its name isn't one.
-        ProtocolViolation: its isolation is unknown.
+        ProtocolViolation: its isolation is unknown, or what it declares for durable jobs makes no sense.
     """
     if message.isolate not in get_args(Isolate):
         raise ProtocolViolation(f"handler {message.name!r} has the unknown isolation {message.isolate!r}")
@@ -78,6 +80,34 @@ def handler_spec(message: worker_pb2.Handler) -> HandlerSpec:
         streams=message.streams,
         isolate=cast("Isolate", message.isolate),
         timeout=message.timeout or None,
+        durable=_read_defaults(message.name, message.durable),
+    )
+
+
+def _defaults_message(defaults: JobDefaults) -> worker_pb2.JobDefaults:
+    ttl = defaults.cache_ttl
+    return worker_pb2.JobDefaults(
+        attempts=defaults.attempts,
+        backoff=defaults.backoff,
+        never=defaults.never,
+        cache=ttl is not None,
+        cache_ttl=0.0 if ttl is None or ttl == FOREVER else ttl,
+        version=defaults.version,
+    )
+
+
+def _read_defaults(handler: str, message: worker_pb2.JobDefaults) -> JobDefaults:
+    seconds = (message.backoff, message.cache_ttl)
+    lengths = (len(message.version), *map(len, message.never))
+    few = message.attempts <= ATTEMPTS_LIMIT and len(message.never) <= NEVER_LIMIT
+    if not few or not all(0 <= one <= SECONDS_LIMIT for one in seconds) or max(lengths) > NAME_LIMIT:
+        raise ProtocolViolation(f"what handler {handler!r} declares for durable jobs makes no sense")
+    return JobDefaults(
+        attempts=message.attempts or 1,
+        backoff=message.backoff or 1.0,
+        never=tuple(message.never),
+        cache_ttl=(message.cache_ttl or FOREVER) if message.cache else None,
+        version=message.version,
     )
 
 

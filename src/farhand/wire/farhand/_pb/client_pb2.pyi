@@ -334,7 +334,7 @@ class GroupView(_message.Message):
     def __init__(self, group: _Optional[str] = ..., workers: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., waiting_for: _Optional[float] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs", "cache_failures")
+    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs", "cache", "args_digest", "cache_failures")
     class InputsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -355,6 +355,8 @@ class SubmitRequest(_message.Message):
     CACHE_TTL_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
+    ARGS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CACHE_FAILURES_FIELD_NUMBER: _ClassVar[int]
     call: RunRequest
     idempotency_key: str
@@ -369,8 +371,10 @@ class SubmitRequest(_message.Message):
     cache_ttl: float
     after: _containers.RepeatedScalarFieldContainer[str]
     inputs: _containers.ScalarMap[str, str]
+    cache: bool
+    args_digest: bytes
     cache_failures: bool
-    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., cache_failures: bool = ...) -> None: ...
+    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., cache: bool = ..., args_digest: _Optional[bytes] = ..., cache_failures: bool = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job", "how")
@@ -502,12 +506,16 @@ class RetryJobRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ...) -> None: ...
 
 class UncacheRequest(_message.Message):
-    __slots__ = ("handler", "cache_key")
+    __slots__ = ("handler", "cache_key", "group", "args_digest")
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    ARGS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     handler: str
     cache_key: str
-    def __init__(self, handler: _Optional[str] = ..., cache_key: _Optional[str] = ...) -> None: ...
+    group: str
+    args_digest: bytes
+    def __init__(self, handler: _Optional[str] = ..., cache_key: _Optional[str] = ..., group: _Optional[str] = ..., args_digest: _Optional[bytes] = ...) -> None: ...
 
 class UncacheResponse(_message.Message):
     __slots__ = ("count",)

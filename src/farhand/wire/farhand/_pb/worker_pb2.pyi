@@ -73,7 +73,7 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., group: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., handlers: _Optional[_Iterable[_Union[Handler, _Mapping]]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class Handler(_message.Message):
-    __slots__ = ("name", "doc", "parameters", "result", "streams", "isolate", "timeout")
+    __slots__ = ("name", "doc", "parameters", "result", "streams", "isolate", "timeout", "durable")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOC_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,7 @@ class Handler(_message.Message):
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     ISOLATE_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    DURABLE_FIELD_NUMBER: _ClassVar[int]
     name: str
     doc: str
     parameters: bytes
@@ -88,7 +89,24 @@ class Handler(_message.Message):
     streams: bool
     isolate: str
     timeout: float
-    def __init__(self, name: _Optional[str] = ..., doc: _Optional[str] = ..., parameters: _Optional[bytes] = ..., result: _Optional[bytes] = ..., streams: bool = ..., isolate: _Optional[str] = ..., timeout: _Optional[float] = ...) -> None: ...
+    durable: JobDefaults
+    def __init__(self, name: _Optional[str] = ..., doc: _Optional[str] = ..., parameters: _Optional[bytes] = ..., result: _Optional[bytes] = ..., streams: bool = ..., isolate: _Optional[str] = ..., timeout: _Optional[float] = ..., durable: _Optional[_Union[JobDefaults, _Mapping]] = ...) -> None: ...
+
+class JobDefaults(_message.Message):
+    __slots__ = ("attempts", "backoff", "never", "cache", "cache_ttl", "version")
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    BACKOFF_FIELD_NUMBER: _ClassVar[int]
+    NEVER_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
+    CACHE_TTL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    attempts: int
+    backoff: float
+    never: _containers.RepeatedScalarFieldContainer[str]
+    cache: bool
+    cache_ttl: float
+    version: str
+    def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "hub_id", "version", "heartbeat")

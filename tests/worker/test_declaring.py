@@ -1,0 +1,74 @@
+"""What a handler declares of its durable jobs is checked where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from farhand import App
+from farhand.model.handler import JobDefaults
+from farhand.wire.farhand import nouns
+
+
+class Own(Exception):
+    """One of a module's own."""
+
+
+def declare(**options: Any) -> JobDefaults:
+    app = App()
+
+    @app.handler(name="f", **options)
+    def f() -> None: ...
+
+    return app.handlers["f"].spec.durable
+
+
+def test_what_is_declared_reaches_the_hub() -> None:
+    app = App()
+
+    @app.handler(retries=3, backoff=0.5, never=(ValueError, Own, "x.Y"), cache=60, version="2")
+    def all_of_it() -> None: ...
+
+    @app.handler(cache=True)
+    def cached() -> None: ...
+
+    @app.handler
+    def plain() -> None: ...
+
+    read = {name: nouns.handler_spec(nouns.handler_message(one.spec)) for name, one in app.handlers.items()}
+    assert read == {name: one.spec for name, one in app.handlers.items()}
+    assert read["all_of_it"].durable == JobDefaults(
+        attempts=4, backoff=0.5, never=("ValueError", f"{__name__}.Own", "x.Y"), cache_ttl=60.0, version="2"
+    )
+    assert read["cached"].durable.cache_ttl == float("inf")
+    assert read["plain"].durable == JobDefaults()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"retries": -1}, "handler 'f': retries is a whole number from 0 to 999, not -1"),
+        ({"retries": True}, "retries is a whole number"),
+        ({"retries": 1.5}, "retries is a whole number"),
+        ({"backoff": 0}, "backoff is more than 0 seconds, not 0"),
+        ({"backoff": float("nan")}, "backoff is more than 0 seconds"),
+        ({"never": ValueError}, "error types come as a list"),
+        ({"never": "ValueError"}, "error types come as a list"),
+        ({"never": [7]}, "an error type is a class or its name, not 7"),
+        ({"never": [int]}, "an error type is a class or its name"),
+        ({"never": ["x"] * 101}, "never has at most 100 names"),
+        ({"cache": 0}, "cache, where not True or False, is more than 0 seconds, not 0"),
+        ({"version": 2}, "version is a text of at most 200 characters, not 2"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        declare(**options)
+
+
+def test_an_unknown_option_names_the_nearest() -> None:
+    with pytest.raises(TypeError, match="'f': there is no option 'retrys'; did you mean retries"):
+        declare(retrys=3)
+    with pytest.raises(TypeError, match=r"there is no option 'colour'$"):
+        declare(colour="red")
