@@ -36,7 +36,7 @@ async def count(n: int, size: int):
 
 @pytest.fixture
 async def kept() -> AsyncIterator[RunningHub]:
-    async with await serve_hub(store=open_store("memory:")) as hub, working(hub.address):
+    async with await serve_hub(store=await open_store("memory:")) as hub, working(hub.address):
         yield hub
 
 
