@@ -257,7 +257,7 @@ def submit(
             "retries": retries,
             "priority": priority,
             "delay": delay,
-            "idempotency_key": key,
+            "idempotency_key": key or None,
             "cache": cache or cache_failures if cache_for is None else cache_for,
             "cache_failures": cache_failures,
             "after": after or [],
