@@ -290,7 +290,7 @@ async def test_cached_work_is_uncached_by_its_arguments_or_its_handler(client: A
     assert not (await done(a=2, b=2)).cached
     with pytest.raises(InvalidArguments):
         await client.uncache("")
-    short = await client.submit("add", {"a": 5, "b": 5}, cache=0.001)
+    short = await client.submit("add", {"a": 5, "b": 5}, cache=1e-9)
     assert await short.result(10) == 10.0
     await asyncio.sleep(0.01)
     assert not (await done(a=5, b=5)).cached

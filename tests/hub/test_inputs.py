@@ -148,7 +148,7 @@ async def test_an_argument_given_twice_is_refused(client: AsyncClient) -> None:
     text = await client.submit("make", {"value": "text"})
     with pytest.raises(InvalidArguments, match="data"):
         await (await client.submit("total", inputs={"data": text})).result(10)
-    with pytest.raises(InvalidArguments, match="an argument's name"):
+    with pytest.raises(InvalidArguments, match="inputs maps arguments to jobs"):
         await client.submit("total", inputs={"": parent})
 
 

@@ -260,7 +260,7 @@ def submit(
             "retries": retries,
             "priority": priority,
             "delay": delay,
-            "idempotency_key": key,
+            "idempotency_key": key or None,
             "cache": _cache(cache, cache_for, cache_failures),
             "cache_failures": cache_failures,
             "after": after or [],

@@ -13,6 +13,7 @@ import msgspec
 
 from farhand.client.calls import Interrupted, value
 from farhand.client.connection import Connection
+from farhand.client.options import check_filter, check_offset, check_options
 from farhand.client.rpc import SERVICE, error_of
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.core.caching import args_digest, payload_digest
@@ -101,6 +102,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     unknown = sorted(options.keys() - SubmitOptions.__annotations__.keys())
     if unknown:
         raise InvalidArguments(f"submit has no option {', '.join(unknown)}")
+    check_options(options)
     inputs = {name: _id(one) for name, one in (options.get("inputs") or {}).items()}
     twice = sorted(inputs.keys() & (from_payload(payload) or {}).keys()) if inputs else ()
     if twice:
@@ -114,7 +116,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
                 group=group,
                 args=bodies.payload_message(payload),
                 timeout_ms=0 if timeout is None else max(1, int(timeout * 1000)),
-                priority=options.get("priority", 0),
+                priority=options.get("priority") or 0,
                 labels=dict(options.get("labels") or {}),
             ),
             idempotency_key=options.get("idempotency_key") or "",
@@ -124,9 +126,9 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             never=error_names(options.get("never") or ()),
             begin_within=options.get("begin_within") or 0.0,
             end_within=options.get("end_within") or 0.0,
-            cache_ttl=0.0 if cache is None or isinstance(cache, bool) else _seconds(cache),
+            cache_ttl=0.0 if cache is None or isinstance(cache, bool) else float(cache),
             args_digest=b"" if cache is False else _digest(args),
-            cache_failures=options.get("cache_failures", False),
+            cache_failures=options.get("cache_failures") or False,
             after=[_id(one) for one in options.get("after") or ()],
             inputs=inputs,
         )
@@ -135,12 +137,6 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     if cache is not None:
         request.cache = cache is not False
     return request
-
-
-def _seconds(cache: float) -> float:
-    if not cache > 0:
-        raise InvalidArguments(f"cache is True, False or more than 0 seconds, not {cache!r}")
-    return float(cache)
 
 
 def _digest(args: Any) -> bytes:
@@ -172,15 +168,16 @@ def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:
     unknown = sorted(wanted.keys() - JobFilter.__annotations__.keys())
     if unknown:
         raise InvalidArguments(f"jobs can't be listed by {', '.join(unknown)}")
-    status = wanted.get("status", ())
+    check_filter(wanted)
+    status = wanted.get("status") or ()
     return client_pb2.ListJobsRequest(
         states=[status] if isinstance(status, str) else list(status),
-        handler=wanted.get("handler", ""),
-        group=wanted.get("group", ""),
+        handler=wanted.get("handler") or "",
+        group=wanted.get("group") or "",
         labels=dict(wanted.get("labels") or {}),
-        code=wanted.get("error", ""),
-        before=wanted.get("before", ""),
-        limit=wanted.get("limit", 50),
+        code=wanted.get("error") or "",
+        before=wanted.get("before") or "",
+        limit=wanted.get("limit") or 50,
     )
 
 
@@ -278,7 +275,9 @@ class Job:
 
         Raises:
             JobNotFound: there is none of this id.
+            InvalidArguments: the offset is no whole number, 0 or more.
         """
+        check_offset(from_offset)
         backoff, offset = Backoff(), from_offset
         while True:
             try:

@@ -56,7 +56,7 @@ class MemoryStore:
             return found
         missing = [parent for parent in job.after if parent not in self._jobs]
         if missing:
-            raise JobNotFound(f"there is no durable job {missing[0]!r} to come after")
+            raise JobNotFound(f"there is no durable job {missing[0][:80]!r} to come after")
         states = {parent: self._jobs[parent].state for parent in job.after}
         waits = any(state not in ENDS for state in states.values())
         self._jobs[job.id] = KeptJob(job=job, state=State.WAITING if waits else State.QUEUED, run_at=job.run_at)

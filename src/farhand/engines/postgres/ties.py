@@ -90,7 +90,7 @@ async def _parents(connection: Any, after: Sequence[str]) -> dict[str, State]:
         states |= {row["id"]: State(row["state"]) for row in await connection.fetch(_TIES["ends"], list(after))}
     missing = [parent for parent in after if parent not in states]
     if missing:
-        raise JobNotFound(f"there is no durable job {missing[0]!r} to come after")
+        raise JobNotFound(f"there is no durable job {missing[0][:80]!r} to come after")
     return {parent: states[parent] for parent in after}
 
 

@@ -194,7 +194,7 @@ class _Write:
         for parent in job.after:
             rows = self._do("state", parent)
             if not rows:
-                raise JobNotFound(f"there is no durable job {parent!r} to come after")
+                raise JobNotFound(f"there is no durable job {parent[:80]!r} to come after")
             states[parent] = State(rows[0][0])
         waits = any(state not in ENDS for state in states.values())
         state = State.WAITING if waits else State.QUEUED

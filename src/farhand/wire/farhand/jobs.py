@@ -176,6 +176,8 @@ def job_filter(request: client_pb2.ListJobsRequest) -> Filter:
     Raises:
         InvalidArguments: a state isn't one, or the limit is too high.
     """
+    if request.limit > LIST_LIMIT:
+        raise InvalidArguments(f"limit is at most {LIST_LIMIT:,}, not {request.limit:,}")
     return Filter(
         states=read_states(request.states),
         handler=request.handler,
@@ -183,7 +185,7 @@ def job_filter(request: client_pb2.ListJobsRequest) -> Filter:
         labels=dict(request.labels),
         code=request.code,
         before=request.before,
-        limit=min(request.limit or 50, LIST_LIMIT),
+        limit=request.limit or 50,
     )
 
 
