@@ -162,7 +162,12 @@ WAITING_MEMORY = Figure("waiting-memory", "hub memory of a waiting durable job",
 DURABLE = (DURABLE_RATE, WAITING_MEMORY)
 """Of a hub with its jobs in SQLite, every commit fsynced."""
 
-TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE)}
+CLAIM_SQLITE = Figure("claim-sqlite", "a claim from SQLite", "ms p99", Target("<=", 1.5))
+CLAIM_POSTGRES = Figure("claim-postgres", "a claim from PostgreSQL", "ms p99", Target("<=", 1.5))
+CLAIMS = (CLAIM_SQLITE, CLAIM_POSTGRES)
+"""Of a store with many finished jobs, beside one with few."""
+
+TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE, *CLAIMS)}
 
 
 def chosen(only: str) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from bench.roles.obeying import until_told
 from bench.roles.procrastinate_app import make
 
-CONCURRENCY = 16
+CONCURRENCY = 4
 """Jobs at once; the fastest of 4, 16 and 64 with eight workers."""
 
 
