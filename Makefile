@@ -68,7 +68,7 @@ format: $(VENV)/.dev ## format the code
 bench: $(VENV)/.bench ## measure against others; ARGS="--quick" for a short run
 	$(BIN)/python -m bench $(ARGS)
 
-bench-all: $(VENV)/.bench-all ## the same, with Ray and the task queues on Redis too
+bench-all: $(VENV)/.bench-all ## the same, with Ray and the task queues on Redis and PostgreSQL too
 	$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/.dev ## the simulation at full size

@@ -11,7 +11,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import durable, idle, report, rounds
+from bench import claims, durable, idle, report, rounds
 from bench.results import Options, Row, Status
 from bench.scenarios import COMPARISONS, TITLES, chosen
 
@@ -60,7 +60,7 @@ def _measure(names: list[str], options: Options) -> list[Row]:
 
         wanted = [comparison for comparison in COMPARISONS if comparison.name in names]
         own = (*durable.measure(names, options, say), *idle.measure(names, options, say))
-        rows = [*rounds.compare(wanted, options, say), *own]
+        rows = [*rounds.compare(wanted, options, say), *own, *claims.measure(names, options, say)]
     return sorted(rows, key=lambda row: names.index(row.name))
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from bench import services, subject
 from bench.processes import Process, Program, RoleFailed, free_port, role
 
+DURABLE_WORKERS, DURABLE_SLOTS = 8, 32
+
 
 def nothing() -> str:
     """Needs nothing that could be missing."""
@@ -38,6 +40,29 @@ def _farhand() -> Iterator[Process]:
         worker = stack.enter_context(Program("farhand worker", subject.worker_command(address)))
         worker.line()
         yield _ready(stack, role("farhand_client", address))
+
+
+@contextmanager
+def _farhand_on_postgres() -> Iterator[Process]:
+    with ExitStack() as stack:
+        store = subject.postgres_store(services.POSTGRES, stack.enter_context(services.schema()))
+        hubs = [stack.enter_context(Program("farhand hub", subject.hub_command(store))) for _ in range(2)]
+        addresses = [subject.hub_address(hub.line()) for hub in hubs]
+        commands = [subject.worker_command(addresses[n % 2], DURABLE_SLOTS) for n in range(DURABLE_WORKERS)]
+        for worker in [stack.enter_context(Program("farhand worker", command)) for command in commands]:
+            worker.line()
+        yield _ready(stack, role("durable_client", *addresses))
+
+
+@contextmanager
+def _procrastinate() -> Iterator[Process]:
+    with ExitStack() as stack:
+        schema = stack.enter_context(services.schema())
+        client = _ready(stack, role("procrastinate_client", services.POSTGRES, schema))
+        workers = [role("procrastinate_worker", services.POSTGRES, schema) for _ in range(DURABLE_WORKERS)]
+        for worker in workers:
+            _ready(stack, worker)
+        yield client
 
 
 @contextmanager
@@ -93,6 +118,10 @@ def _redis_with(*packages: str) -> Callable[[], str]:
     return lacks
 
 
+def _lacks_procrastinate() -> str:
+    return services.lacks_postgres() or services.lacks("procrastinate")
+
+
 def _ready(stack: ExitStack, process: Process) -> Process:
     stack.enter_context(process)
     process.answer()
@@ -118,3 +147,5 @@ NATS = Contender("NATS", _nats, lambda: services.lacks("nats-py", "nats-server-b
 RAY = Contender("Ray", _ray, lambda: services.lacks("ray"))
 TASKIQ = Contender("taskiq", _on_redis("taskiq"), _redis_with("taskiq", "taskiq-redis"))
 DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", "redis"))
+ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.lacks_postgres)
+PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

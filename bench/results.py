@@ -77,6 +77,8 @@ class Row:
     ratio: tuple[float, ...] = ()
     why: str = ""
     judged: bool = True
+    least: float = 0.0
+    """What farhand's own figure must reach beside the target."""
 
     @property
     def judged_value(self) -> float | None:
@@ -89,7 +91,9 @@ class Row:
     def met(self) -> bool | None:
         """Whether the target is met; None where nothing is judged."""
         value = self.judged_value
-        return None if value is None or not self.judged else self.target.met(value)
+        if value is None or self.farhand is None or not self.judged:
+            return None
+        return self.target.met(value) and self.farhand.median >= self.least
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -104,6 +108,6 @@ class Row:
             "baselines": [sample.document() for sample in self.baselines],
             "against": self.best,
             "ratio": ratio,
-            "target": {"of": "ratio" if self.best else "farhand", **asdict(self.target)},
+            "target": {"of": "ratio" if self.best else "farhand", **asdict(self.target), "least": self.least},
             "met": self.met,
         }

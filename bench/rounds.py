@@ -70,7 +70,7 @@ def _together(
     try:
         missing = {one.name: why for one in contenders if (why := one.lacks())}
         present = [one for one in contenders if one.name not in missing]
-        if missing and present == [FARHAND]:
+        if missing and (contenders[0].name in missing or present == [contenders[0]]):
             yield from (_row(comparison, Status.SKIPPED, _reasons(missing)) for comparison in left)
             return
         with ExitStack() as stack:
@@ -101,6 +101,7 @@ def _measure(
     return replace(
         _row(comparison, Status.MEASURED),
         farhand=Sample(FARHAND.name, tuple(figures[0])),
+        least=comparison.least,
         baselines=(*samples, *(Sample(name, skipped=why) for name, why in missing.items())),
         best=best.name,
         ratio=tuple(ours / theirs for ours, theirs in zip(figures[0], best.figures, strict=True)),

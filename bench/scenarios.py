@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.contenders import DRAMATIQ, FARHAND, GRPC, NATS, RAY, TASKIQ, Contender
+from bench.contenders import DRAMATIQ, FARHAND, GRPC, NATS, ON_POSTGRES, PROCRASTINATE, RAY, TASKIQ, Contender
 from bench.results import Target
 
 
@@ -33,6 +33,8 @@ class Comparison:
     farhand: Order
     baselines: tuple[Order, ...]
     target: Target
+    least: float = 0.0
+    """What farhand's own figure must reach too."""
 
     @property
     def more_is_better(self) -> bool:
@@ -139,6 +141,15 @@ COMPARISONS = (
         (Order(GRPC, "chunks"),),
         Target(">=", 3),
     ),
+    Comparison(
+        "durable-postgres",
+        "256 durable jobs in flight, 2 hubs and 8 workers, vs procrastinate with 8",
+        "jobs/s",
+        Order(ON_POSTGRES, "rate", 256),
+        (Order(PROCRASTINATE, "rate", 256),),
+        Target(">=", 3),
+        least=1_500,
+    ),
 )
 
 IDLE_MEMORY = Figure("idle-memory", "hub memory of an idle worker", "KB", Target("<=", 60))
@@ -151,7 +162,12 @@ WAITING_MEMORY = Figure("waiting-memory", "hub memory of a waiting durable job",
 DURABLE = (DURABLE_RATE, WAITING_MEMORY)
 """Of a hub with its jobs in SQLite, every commit fsynced."""
 
-TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE)}
+CLAIM_SQLITE = Figure("claim-sqlite", "a claim from SQLite", "ms p99", Target("<=", 1.5))
+CLAIM_POSTGRES = Figure("claim-postgres", "a claim from PostgreSQL", "ms p99", Target("<=", 1.5))
+CLAIMS = (CLAIM_SQLITE, CLAIM_POSTGRES)
+"""Of a store with many finished jobs, beside one with few."""
+
+TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE, *CLAIMS)}
 
 
 def chosen(only: str) -> list[str]:

@@ -1,9 +1,13 @@
-"""What is installed here, and whether a Redis answers."""
+"""What is installed here, and whether Redis and PostgreSQL answer."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 REDIS = os.environ.get("FARHAND_TEST_REDIS") or "redis://127.0.0.1:6379"
+POSTGRES = os.environ.get("FARHAND_TEST_POSTGRES") or "postgresql://postgres@127.0.0.1:5432/postgres"
 REQUIRED = os.environ.get("FARHAND_REQUIRE_SERVICES") == "1"
 
 
@@ -51,6 +56,45 @@ def lacks_redis() -> str:
     if REQUIRED:
         raise ServiceMissing(f"{reason}, and FARHAND_REQUIRE_SERVICES=1")
     return reason
+
+
+def lacks_postgres() -> str:
+    """Why PostgreSQL can't be used; empty if it answers.
+
+    Raises:
+        ServiceMissing: it doesn't answer, though it must.
+    """
+    if why := lacks("asyncpg"):
+        return why
+    try:
+        asyncio.run(_on_postgres("select 1"))
+    except Exception as error:
+        url = urlsplit(POSTGRES)
+        reason = f"no PostgreSQL at {url.hostname}:{url.port or 5432} ({error})"
+        if REQUIRED:
+            raise ServiceMissing(f"{reason}, and FARHAND_REQUIRE_SERVICES=1") from None
+        return reason
+    return ""
+
+
+@contextmanager
+def schema() -> Iterator[str]:
+    """The name of an empty schema, which is gone afterwards."""
+    name = f"farhand_bench_{secrets.token_hex(6)}"
+    asyncio.run(_on_postgres(f"create schema {name}"))
+    try:
+        yield name
+    finally:
+        asyncio.run(_on_postgres(f"drop schema if exists {name} cascade"))
+
+
+async def _on_postgres(sql: str) -> None:
+    asyncpg: Any = import_module("asyncpg")
+    connection = await asyncpg.connect(POSTGRES, timeout=5)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
 
 
 def forget_keys(prefix: str) -> None:

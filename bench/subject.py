@@ -28,12 +28,17 @@ def hub_command(store: str = "memory:") -> list[str]:
     return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0", "--store", store]
 
 
+def postgres_store(url: str, schema: str) -> str:
+    """The store in a schema of a PostgreSQL database."""
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
 def hub_address(ready_line: str) -> str:
     """``HOST:PORT`` as the hub's ready line says it."""
     return ready_line.split()[-1]
 
 
-def worker_command(hub: str) -> list[str]:
+def worker_command(hub: str, slots: int = SLOTS) -> list[str]:
     """A worker of `bench.handlers`."""
     return [
         sys.executable,
@@ -44,7 +49,7 @@ def worker_command(hub: str) -> list[str]:
         "--hub",
         hub,
         "--slots",
-        str(SLOTS),
+        str(slots),
     ]
 
 

@@ -14,7 +14,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 MOST = 128
-"""Askers of one batch."""
+"""Askers of one batch, unless said otherwise."""
 FLIGHTS = 2
 """Batches of one kind under way at a time; who comes later goes with the next."""
 
@@ -23,8 +23,9 @@ class Batches(Generic[A, R]):
     """Requests of one kind. `run` does a batch in one transaction and answers in its order, or raises. Where the fault
     is a request's own (all but `Unavailable`), each is run again alone, so that nobody fails for another's."""
 
-    def __init__(self, run: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
+    def __init__(self, run: Callable[[Sequence[A]], Awaitable[Sequence[R]]], most: int = MOST) -> None:
         self._run = run
+        self._most = most
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._flights: set[asyncio.Task[None]] = set()
         self._due = False
@@ -48,7 +49,7 @@ class Batches(Generic[A, R]):
     def _depart(self) -> None:
         self._due = False
         while self._waiting and len(self._flights) < FLIGHTS:
-            batch = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             flight = asyncio.create_task(self._fly(batch))
             self._flights.add(flight)
             flight.add_done_callback(self._land)

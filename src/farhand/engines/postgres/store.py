@@ -20,12 +20,14 @@ from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, 
 _JOBS = queries("jobs")
 _TIES = queries("ties")
 _SCHEDULES = queries("schedules")
+READERS = 32
+"""Logs read at once: each may be as long as its reader allows."""
 R = TypeVar("R")
 
 
 class PostgresStore:
-    """`ports.store.Store`. What is asked for most, to keep, claim, move and append, goes in batches: calls of one turn
-    of the event loop share a round trip and a commit. Errors are `Unavailable` when the server is lost, which the pool
+    """`ports.store.Store`. What is asked for most goes in batches: calls of one turn of the event loop share a round
+    trip and a commit. Errors are `Unavailable` when the server is lost, which the pool
     of connections gets over by itself, and `InvalidArguments` for what PostgreSQL can't keep, as a NUL in an id."""
 
     shared = True
@@ -39,6 +41,8 @@ class PostgresStore:
         self._moves = Batches(self._move)
         self._ends = Batches(self._end)
         self._appends = Batches(self._append)
+        self._gets = Batches(self._get)
+        self._reads = Batches(self._read, most=READERS)
 
     @classmethod
     async def open(cls, url: str, *, schema: str = "", connections: int = 10) -> Self:
@@ -64,7 +68,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Finish what was asked for, and disconnect."""
-        for batches in (self._adds, self._claims, self._moves, self._ends, self._appends):
+        for batches in (self._adds, self._claims, self._moves, self._ends, self._appends, self._gets, self._reads):
             await batches.drain()
         if self._hearsay is not None:
             await self._hearsay.close()
@@ -91,9 +95,7 @@ class PostgresStore:
 
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(_JOBS["get"], id)
-        return None if row is None else rows.kept(row)
+        return await self._gets.ask(id)
 
     async def find(self, wanted: Filter) -> list[KeptJob]:
         """As `Jobs.find`."""
@@ -164,8 +166,7 @@ class PostgresStore:
 
     async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
-        async with self._database.connection() as connection:
-            return [rows.entry(row) for row in await connection.fetch(_JOBS["read"], id, offset, limit, size)]
+        return await self._reads.ask((id, offset, limit, size))
 
     async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
         """As `Logs.prune`."""
@@ -257,6 +258,19 @@ class PostgresStore:
             (asker, lease.id, lease.epoch, *rows.said(said), now) for asker, (lease, said, now) in enumerate(asked)
         ]
         return await self._each("append", given, len(asked), _first)
+
+    async def _get(self, asked: Sequence[str]) -> Sequence[KeptJob | None]:
+        async with self._database.connection() as connection:
+            found = [rows.kept(row) for row in await connection.fetch(_JOBS["get"], list(set(asked)))]
+        by_id = {kept.job.id: kept for kept in found}
+        return [by_id.get(id) for id in asked]
+
+    async def _read(self, asked: Sequence[tuple[str, int, int, int]]) -> Sequence[list[Entry]]:
+        entries: list[list[Entry]] = [[] for _ in asked]
+        async with self._database.connection() as connection:
+            for row in await connection.fetch(_JOBS["read"], *map(list, zip(*asked, strict=True))):
+                entries[row["asker"]].append(rows.entry(row))
+        return entries
 
     async def _each(self, query: str, given: list[Any], count: int, read: Callable[[Any], R]) -> Sequence[R | None]:
         """At most one row for each caller, None for those who got none. Rows are locked in the order of their ids; a

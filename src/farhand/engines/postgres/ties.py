@@ -34,7 +34,7 @@ async def known(connection: Any, job: DurableJob, now: float) -> Added | None:
     if not job.key and not job.cache_key:
         return None
     for found in await connection.fetch(_TIES["known"], job.key, job.cache_key, now):
-        row = await connection.fetchrow(_JOBS["get"], found["id"])
+        row = await connection.fetchrow(_JOBS["get"], [found["id"]])
         if row is not None:
             return Added(rows.kept(row), found["how"])
     return None

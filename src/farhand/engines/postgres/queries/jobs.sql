@@ -12,11 +12,11 @@ insert into live (
 -- name: get
 select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until, live.log_end,
     null::float8 as ended, null::bytea as last
-from live join jobs using (id) where live.id = $1
+from live join jobs using (id) where live.id = any($1::text[])
 union all
 select jobs.body, ended.state, ended.epoch, ended.attempt, ended.run_at, ended.worker, 0, ended.log_end, ended.ended,
     ended.last
-from ended join jobs using (id) where ended.id = $1
+from ended join jobs using (id) where ended.id = any($1::text[])
 
 -- name: plan_for_these
 -- What is listed by differs from call to call, and so does the best index.
@@ -158,12 +158,19 @@ with moved as (
 select $1::bigint as asker, first from moved
 
 -- name: read
--- $1 job, $2 offset, $3 limit, $4 size. The lengths are known without the bodies, which may lie outside the row.
-select entries.place, entries.at, entries.number, entries.body from entries join (
+-- Of each of some callers: $1 the job, $2 the offset, $3 how many entries at most, $4 their size. The lengths are known
+-- without the bodies, which may lie outside the row.
+select asked.nth - 1 as asker, entries.place, entries.at, entries.number, entries.body
+from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+    with ordinality as asked (job, first, most, size, nth)
+cross join lateral (
     select place, sum(octet_length(body)) over (order by place) - octet_length(body) as before from (
-        select place, body from entries where job = $1 and place >= $2 order by place limit $3
+        select place, body from entries
+        where entries.job = asked.job and place >= asked.first order by place limit asked.most
     ) as page
-) as sized using (place) where entries.job = $1 and sized.before < $4 order by entries.place
+) as sized
+join entries on entries.job = asked.job and entries.place = sized.place
+where sized.before < asked.size order by asked.nth, entries.place
 
 -- name: prune
 -- $1 handler, $2 ended before, $3 how many to keep, $4 limit, $5 now. What another transaction has locked is left.
