@@ -85,7 +85,7 @@ async def test_of_many_hubs_that_fire_one_does(schema: str) -> None:
             fired = await asyncio.gather(
                 *[stores[n % 2].fire("s", round, 2.0 + round, job(f"{round}-{n}"), 2.0) for n in range(8)]
             )
-            assert sum(one is not None for one in fired) == 1
+            assert sum(fired) == 1
         assert len(await stores[0].find(Filter(limit=1000))) == 20
 
 
@@ -119,7 +119,7 @@ async def test_children_of_parents_that_end_at_once_begin_once(schema: str) -> N
 
 async def test_hubs_that_open_at_once_make_one_schema(admin: Any, schema: str) -> None:
     stores = await asyncio.gather(*[PostgresStore.open(URL, schema=schema, connections=2) for _ in range(6)])
-    assert await admin.fetchval(f"select count(*) from {schema}.versions") == 1
+    assert await admin.fetchval(f"select array_agg(number order by number) from {schema}.versions") == [1, 2]
     await asyncio.gather(*[store.close() for store in stores])
 
 

@@ -16,6 +16,7 @@ from farhand.client.connection import Connection
 from farhand.client.jobs import Job, JobFilter, JobInfo, SubmitOptions, job_info, list_request, submit_request
 from farhand.client.pool import Pool
 from farhand.client.rpc import Metadata, ask
+from farhand.client.schedules import ScheduleInfo, schedule_info
 from farhand.client.stream import Receipt, Stream
 from farhand.client.views import GroupInfo, HandlerView, HubInfo
 from farhand.client.window import Window
@@ -294,6 +295,30 @@ class AsyncClient(Calls):
         """Durable jobs that fit all that is given (`JobFilter`), newest first."""
         answer = await self.ask("ListJobs", list_request(wanted), client_pb2.ListJobsResponse)
         return [job_info(view) for view in answer.jobs]
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """The handlers that run at times, by name."""
+        answer = await self.ask("ListSchedules", client_pb2.ListSchedulesRequest(), client_pb2.ListSchedulesResponse)
+        return [schedule_info(view) for view in answer.schedules]
+
+    async def drop_schedule(self, name: str) -> None:
+        """Forget a schedule. A worker that asks for it brings it back when it connects.
+
+        Raises:
+            ScheduleNotFound: there is none of this name.
+        """
+        request = client_pb2.DropScheduleRequest(name=name)
+        await self.ask("DropSchedule", request, client_pb2.DropScheduleResponse)
+
+    async def fire_schedule(self, name: str) -> Job:
+        """Add a job of a schedule now, beside its times.
+
+        Raises:
+            ScheduleNotFound: there is none of this name.
+        """
+        request = client_pb2.FireScheduleRequest(name=name)
+        answer = await self.ask("FireSchedule", request, client_pb2.FireScheduleResponse)
+        return Job(self, answer.job.job_id, "new")
 
     @property
     def pool(self) -> Pool:

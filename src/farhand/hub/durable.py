@@ -19,11 +19,13 @@ from farhand.core.lifecycle import Move, after, sources
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound
 from farhand.hub.declarations import Declarations
+from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.state import LEASED, State
+from farhand.model.worker import WorkerInfo
 from farhand.ports.store import Added, Change, Claim, Filter, Lease, Store
 
 LEASE = 30.0
@@ -84,7 +86,8 @@ class Durables:
         self._hub = hub
         self._store = store
         self.declarations = Declarations()
-        hub.on_join = self.declarations.hear
+        self.schedules = Schedules(store, lambda: self._work.set())
+        hub.on_join = self._hear_of
         self._attempts: dict[str, Attempt] = {}
         self._watches: dict[str, _Watch] = {}
         self._work = asyncio.Event()
@@ -98,7 +101,7 @@ class Durables:
         """Begin to claim, renew and look after."""
         self._hub.on_room = self._work.set
         self._work.set()
-        chores = (self._claiming(), self._renewing(), self._looking())
+        chores = (self._claiming(), self._renewing(), self._looking(), self.schedules.run())
         self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 
     async def stop(self) -> None:
@@ -110,6 +113,10 @@ class Durables:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
+
+    def _hear_of(self, info: WorkerInfo) -> None:
+        self.declarations.hear(info)
+        self.schedules.hear(info)
 
     def track(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that nobody waits for but `stop`."""

@@ -62,6 +62,27 @@ class JobService:
         added = await self._kept().retry(request.job_id, self._new_id())
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
 
+    async def schedules(
+        self, request: client_pb2.ListSchedulesRequest, context: Context
+    ) -> client_pb2.ListSchedulesResponse:
+        """ListSchedules."""
+        found = await self._kept().schedules.all()
+        return client_pb2.ListSchedulesResponse(schedules=[jobs.schedule_view(one) for one in found])
+
+    async def drop_schedule(
+        self, request: client_pb2.DropScheduleRequest, context: Context
+    ) -> client_pb2.DropScheduleResponse:
+        """DropSchedule."""
+        await self._kept().schedules.drop(request.name)
+        return client_pb2.DropScheduleResponse()
+
+    async def fire_schedule(
+        self, request: client_pb2.FireScheduleRequest, context: Context
+    ) -> client_pb2.FireScheduleResponse:
+        """FireSchedule."""
+        kept = await self._kept().schedules.fire(request.name, self._new_id())
+        return client_pb2.FireScheduleResponse(job=jobs.view_message(kept))
+
     async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
         """Cancel, of a job that isn't a call under way."""
         kept = await self._kept().cancel(request.job_id)

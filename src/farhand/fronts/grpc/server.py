@@ -151,6 +151,9 @@ class Server:
                 guarded_stream(jobs.attach), client_pb2.AttachRequest.FromString, client_pb2.LogEntry.SerializeToString
             ),
             "RetryJob": _unary(guarded(jobs.retry), client_pb2.RetryJobRequest),
+            "ListSchedules": _unary(guarded(jobs.schedules), client_pb2.ListSchedulesRequest),
+            "DropSchedule": _unary(guarded(jobs.drop_schedule), client_pb2.DropScheduleRequest),
+            "FireSchedule": _unary(guarded(jobs.fire_schedule), client_pb2.FireScheduleRequest),
         }
         return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
 
