@@ -62,6 +62,14 @@ class JobNotFound(FarhandError):
     http_status = 404
 
 
+class ScheduleNotFound(FarhandError):
+    """No such schedule, or it was dropped. `farhand schedules` lists them."""
+
+    code = "SCHEDULE_NOT_FOUND"
+    grpc_status = "NOT_FOUND"
+    http_status = 404
+
+
 class HandlerFailed(FarhandError):
     """The handler raised. `type`, `message` and `traceback` are the remote exception's, as text."""
 
@@ -205,6 +213,7 @@ BY_CODE: Mapping[str, type[FarhandError]] = {
         InvalidArguments,
         HandlerNotFound,
         JobNotFound,
+        ScheduleNotFound,
         HandlerFailed,
         DeadlineExceeded,
         Cancelled,

@@ -29,6 +29,11 @@ def steps(ctx: farhand.Context, n: int):
         yield number
 
 
+@app.handler(schedule="0 0 29 2 *")
+def leap() -> str:
+    return "rare"
+
+
 @app.handler
 def fail(text: str) -> None:
     raise ValueError(text)
@@ -203,3 +208,15 @@ def test_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
     done = farhand("hub", "--grpc", "127.0.0.1:0", "--store", "mysql://x")
     assert done.returncode == 1
     assert "names no store" in done.stderr
+
+
+def test_schedules_are_listed_fired_and_dropped(hub: str) -> None:
+    (one,) = json.loads(farhand("schedules", "--hub", hub).stdout)
+    assert (one["name"], one["cron"], one["fired"]) == ("leap", "0 0 29 2 *", 0)
+    job = farhand("schedules", "fire", "leap", "--hub", hub).stdout.strip()
+    assert farhand("result", job, "--hub", hub).stdout == '"rare"\n'
+    assert farhand("schedules", "--hub", hub, "drop", "leap").returncode == 0
+    assert farhand("schedules", "--hub", hub, "--json").stdout == "[]\n"
+    wrong = farhand("schedules", "drop", "leap", "--hub", hub)
+    assert wrong.returncode == 1
+    assert "there is no schedule 'leap'" in wrong.stderr

@@ -26,7 +26,10 @@ _PART = re.compile(r"(<!-- from the code: (.+?) -->\n)(.*?)(<!-- end -->)", re.D
 def commands() -> dict[str, Any]:
     """The command's verbs by name, as the parser knows them; the command itself under the empty name."""
     whole: Any = typer.main.get_command(app)
-    return {"": whole, **whole.commands}
+    found = {"": whole, **whole.commands}
+    for verb, command in whole.commands.items():
+        found |= {f"{verb} {name}": one for name, one in getattr(command, "commands", {}).items()}
+    return found
 
 
 def _table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

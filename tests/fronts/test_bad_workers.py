@@ -104,6 +104,11 @@ async def test_a_breach_cuts_the_worker_off_and_its_caller_knows_at_once(
         assert [view.info.id for view in await good.client.workers()] == ["good"]
 
 
+def durable(**defaults: Any) -> worker_pb2.Handler:
+    """A handler that declares so."""
+    return worker_pb2.Handler(name="a", isolate="none", durable=worker_pb2.JobDefaults(**defaults))
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -115,6 +120,11 @@ async def test_a_breach_cuts_the_worker_off_and_its_caller_knows_at_once(
         ({"slots": 0}, "1 to 1,000,000 slots, not 0"),
         ({"handlers": [worker_pb2.Handler(name="<script>", isolate="none")]}, "handler name '<script>'"),
         ({"handlers": [worker_pb2.Handler(name="a", isolate="cage")]}, "unknown isolation 'cage'"),
+        ({"handlers": [durable(attempts=1001)]}, "what handler 'a' declares for durable jobs makes no sense"),
+        ({"handlers": [durable(backoff=float("nan"))]}, "what handler 'a' declares for durable jobs makes no sense"),
+        ({"handlers": [durable(version="x" * 201)]}, "what handler 'a' declares for durable jobs makes no sense"),
+        ({"handlers": [durable(schedule="61 * * * *")]}, "'61 * * * *' has the minute '61'"),
+        ({"handlers": [durable(schedule="* * * * *", missed="all")]}, "missed='all'"),
     ],
     ids=str,
 )

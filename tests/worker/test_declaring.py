@@ -67,6 +67,39 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> N
         declare(**options)
 
 
+def test_a_schedule_is_checked_too() -> None:
+    said = declare(schedule="*/5 * * * *", timezone="Europe/Berlin", missed="once")
+    assert (said.schedule, said.timezone, said.missed) == ("*/5 * * * *", "Europe/Berlin", "once")
+    assert declare(schedule="0 0 * * *").timezone == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"schedule": "61 * * * *"}, r"handler 'f': '61 \* \* \* \*' has the minute '61', which can't be read"),
+        ({"schedule": 5}, "schedule is a cron expression"),
+        ({"schedule": "0 0 * * *", "timezone": "Europe/Berlinn"}, "did you mean Europe/Berlin"),
+        ({"schedule": "0 0 * * *", "timezone": "../etc/passwd"}, "there is no timezone"),
+        ({"schedule": "0 0 * * *", "timezone": "Europe"}, "there is no timezone"),
+        ({"schedule": "0 0 * * *", "timezone": 2}, "timezone is a name"),
+        ({"schedule": "0 0 * * *", "missed": "all"}, "missed is 'skip' or 'once', not 'all'"),
+        ({"timezone": "UTC"}, "timezone and missed are for a schedule"),
+    ],
+)
+def test_a_schedule_that_makes_no_sense_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        declare(**options)
+
+
+def test_a_handler_with_a_schedule_needs_no_arguments() -> None:
+    with pytest.raises(
+        ValueError, match="handler 'f' runs by a schedule, which gives no arguments: day needs a default"
+    ):
+
+        @App().handler(schedule="0 0 * * *")
+        def f(day: str, n: int = 1) -> None: ...
+
+
 def test_an_unknown_option_names_the_nearest() -> None:
     with pytest.raises(TypeError, match="'f': there is no option 'retrys'; did you mean retries"):
         declare(retrys=3)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import output
+from farhand.cli import output, schedules
 from farhand.cli.output import Usage
 from farhand.errors import AttemptsExhausted, FarhandError
 from farhand.model.limits import RUN_TIMEOUT, STREAM_TIMEOUT
@@ -19,6 +19,7 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 """What the flags' parser raises; it has no public name."""
 
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(schedules.app, name="schedules")
 
 
 def _set(variable: str) -> Any:

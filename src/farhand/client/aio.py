@@ -24,6 +24,7 @@ from farhand.client.jobs import (
     uncache_request,
 )
 from farhand.client.rpc import ask
+from farhand.client.schedules import ScheduleInfo, schedule_info
 from farhand.client.stream import Receipt, Stream
 from farhand.client.views import GroupInfo, HandlerView, HubInfo
 from farhand.client.window import Window
@@ -326,6 +327,30 @@ class AsyncClient(Calls):
         )
         count: int = answer.count
         return count
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """The handlers that run at times, by name."""
+        answer = await self.ask("ListSchedules", client_pb2.ListSchedulesRequest(), client_pb2.ListSchedulesResponse)
+        return [schedule_info(view) for view in answer.schedules]
+
+    async def drop_schedule(self, name: str) -> None:
+        """Forget a schedule. A worker that asks for it brings it back when it connects.
+
+        Raises:
+            ScheduleNotFound: there is none of this name.
+        """
+        request = client_pb2.DropScheduleRequest(name=name)
+        await self.ask("DropSchedule", request, client_pb2.DropScheduleResponse)
+
+    async def fire_schedule(self, name: str) -> Job:
+        """Add a job of a schedule now, beside its times.
+
+        Raises:
+            ScheduleNotFound: there is none of this name.
+        """
+        request = client_pb2.FireScheduleRequest(name=name)
+        answer = await self.ask("FireSchedule", request, client_pb2.FireScheduleResponse)
+        return Job(self, answer.job.job_id, "new")
 
     async def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt.

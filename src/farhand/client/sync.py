@@ -21,6 +21,7 @@ from farhand.client.aio import MAP_WINDOW
 from farhand.client.calls import value
 from farhand.client.jobs import Job as AsyncJob
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.schedules import ScheduleInfo
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.client.stream import Stream as AsyncStream
 from farhand.client.views import HandlerView, HubInfo
@@ -445,6 +446,21 @@ class Client(_SyncCalls):
         """Let finished jobs stand for equal work no more, as `AsyncClient.uncache`; how many there were."""
         portal, client = self._open()
         return portal.call(client.uncache(handler, args, group=group))
+
+    def schedules(self) -> list[ScheduleInfo]:
+        """The handlers that run at times, by name."""
+        portal, client = self._open()
+        return portal.call(client.schedules())
+
+    def drop_schedule(self, name: str) -> None:
+        """Forget a schedule. A worker that asks for it brings it back when it connects."""
+        portal, client = self._open()
+        portal.call(client.drop_schedule(name))
+
+    def fire_schedule(self, name: str) -> Job:
+        """Add a job of a schedule now, beside its times."""
+        portal, client = self._open()
+        return Job(portal, portal.call(client.fire_schedule(name)))
 
     def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt."""

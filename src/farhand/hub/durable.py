@@ -24,12 +24,14 @@ from farhand.hub.elsewhere import Elsewhere
 from farhand.hub.following import Follow, Following
 from farhand.hub.holding import Holding
 from farhand.hub.inputs import inputs_of
+from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub, Sink
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.job import Input
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.state import ENDS, LEASED, State
+from farhand.model.worker import WorkerInfo
 from farhand.ports.store import Added, Change, Claim, Filter, Lease, News, Store
 
 LEASE = 30.0
@@ -91,7 +93,8 @@ class Durables:
         self._store = store
         self._lease = lease
         self.declarations = Declarations()
-        hub.on_join = self.declarations.hear
+        self.schedules = Schedules(store, lambda: self._work.set())
+        hub.on_join = self._hear_of
         self._attempts: dict[str, Attempt] = {}
         self._following = Following(store, self.track)
         self._work = asyncio.Event()
@@ -109,7 +112,7 @@ class Durables:
         self._hub.on_room = self._work.set
         self._store.listen(self._hear)
         self._work.set()
-        chores = (self._claiming(), self._renewing(), self._looking())
+        chores = (self._claiming(), self._renewing(), self._looking(), self.schedules.run())
         self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 
     async def stop(self) -> None:
@@ -122,6 +125,10 @@ class Durables:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
+
+    def _hear_of(self, info: WorkerInfo) -> None:
+        self.declarations.hear(info)
+        self.schedules.hear(info)
 
     def track(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that nobody waits for but `stop`."""

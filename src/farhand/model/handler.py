@@ -14,7 +14,8 @@ class JobDefaults(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `attempts`, `backoff` and `never` as in `model.durable.Retries`. `cache_ttl` is how many seconds a success answers
     for the same work, None for not at all. `version` names what the handler does: a success of another version doesn't
-    answer.
+    answer. `schedule` is a cron expression by which it runs, by the clocks of `timezone`, with `missed` as in
+    `core.scheduling.decide`; empty for none.
     """
 
     attempts: int = 1
@@ -22,6 +23,9 @@ class JobDefaults(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     never: tuple[str, ...] = ()
     cache_ttl: float | None = None
     version: str = ""
+    schedule: str = ""
+    timezone: str = "UTC"
+    missed: Literal["skip", "once"] = "skip"
 
 
 class HandlerSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.durable import DurableJob, Entry, KeptJob, Retries, Said
 from farhand.model.state import State
 
 READ_SIZE = 2 * 1024 * 1024
@@ -81,15 +81,19 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """A handler that runs at times. `next_at` is when it fires next, `fired` counts its firings."""
+    """A handler that runs at times: those of `cron` by the clocks of `timezone`. Its jobs are tried as `retries` says.
+    `next_at` is when it fires next, `fired` counts its firings, and `last` is the job of the last one."""
 
     name: str
     handler: str
     group: str
     cron: str
+    timezone: str = "UTC"
     missed: Literal["skip", "once"] = "skip"
+    retries: Retries = Retries()
     next_at: float
     fired: int = 0
+    last: str = ""
 
 
 class News(msgspec.Struct, frozen=True):
@@ -164,7 +168,8 @@ class Schedules(Protocol):
     """The schedules."""
 
     async def put_schedule(self, schedule: Schedule) -> None:
-        """Keep a schedule. One of its name keeps its `next_at` and `fired` unless its cron has changed."""
+        """Keep a schedule. One of its name keeps its `fired` and `last`, and its `next_at` unless its cron or timezone
+        has changed."""
 
     async def drop_schedule(self, name: str) -> bool:
         """Forget one; whether it was there."""
@@ -172,9 +177,9 @@ class Schedules(Protocol):
     async def schedules(self) -> list[Schedule]:
         """All, by name."""
 
-    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
-        """Add the job of a firing and set the next one, if the schedule has fired `fired` times until now. None:
-        another hub was first."""
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob | None, now: float) -> bool:
+        """Set the next time of a schedule that has fired `fired` times until now, and add the job of a firing if there
+        is one; whether it was done. False: another hub was first, or the schedule is gone."""
 
 
 class Store(Jobs, Logs, Schedules, Protocol):

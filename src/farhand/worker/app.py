@@ -57,6 +57,11 @@ class Handler:
         self.isolate: Isolate = isolate or ("none" if self.is_async else "thread")
         self.timeout = timeout
         self.signature = Signature(name, function, Context)
+        if durable.schedule and self.signature.required:
+            missing = ", ".join(self.signature.required)
+            raise ValueError(
+                f"handler {name!r} runs by a schedule, which gives no arguments: {missing} needs a default"
+            )
 
     @functools.cached_property
     def spec(self) -> HandlerSpec:
@@ -116,8 +121,9 @@ class App:
             timeout: seconds it may run, whatever its caller allows; no bound by default.
             isolate: "thread" (the default for `def`), "none" (on the event loop; the default for `async def`), or
                 "process" (a process of its own, which a cancel kills).
-            durable: how durable jobs of it run where their submit doesn't say: `retries`, `backoff`, `never`, `cache`
-                and `version`, as in `farhand.worker.declaring.DurableOptions`.
+            durable: how durable jobs of it run where their submit doesn't say: `retries`, `backoff`, `never`, `cache`,
+                `version`; and when it runs by itself: `schedule`, `timezone`, `missed`. They are explained in
+                `farhand.worker.declaring.DurableOptions`.
 
         Raises:
             ValueError: another handler has this name, it has none, or an option makes no sense.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
+from zoneinfo import ZoneInfo, available_timezones
 
+from farhand.core.scheduling import check_cron
 from farhand.model.durable import FOREVER
 from farhand.model.handler import JobDefaults
 from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, SECONDS_LIMIT
@@ -19,7 +21,9 @@ class DurableOptions(TypedDict, total=False):
     (1), doubling from then on up to 300, by full jitter. `never`: error types after which it is not tried again, e.g.
     ``(ValueError,)``, exactly these and not their subclasses. `cache`: True, or the seconds a success answers for: a
     job that does or did the same work stands for another. `version`: another one makes it other work; raise it when the
-    handler gives other results.
+    handler gives other results. `schedule`: a cron expression by which it runs by itself, as ``"*/5 * * * *"``; six
+    fields begin with the seconds. `timezone`: by whose clocks ("UTC"), as ``"Europe/Berlin"``. `missed`: what becomes
+    of times that no hub was there for: "skip" them, or make up for all of them "once".
     """
 
     retries: int
@@ -27,6 +31,9 @@ class DurableOptions(TypedDict, total=False):
     never: Iterable[str | type[BaseException]]
     cache: bool | float
     version: str
+    schedule: str
+    timezone: str
+    missed: Literal["skip", "once"]
 
 
 def declared(handler: str, options: DurableOptions) -> JobDefaults:
@@ -50,6 +57,7 @@ def declared(handler: str, options: DurableOptions) -> JobDefaults:
             never=_never(options.get("never", ())),
             cache_ttl=_cache(options.get("cache", False)),
             version=_version(options.get("version", "")),
+            **_times(options),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"handler {handler!r}: {error}") from None
@@ -78,6 +86,35 @@ def _cache(value: Any) -> float | None:
     if isinstance(value, bool):
         return FOREVER if value else None
     return _seconds("cache, where not True or False,", value)
+
+
+def _times(options: DurableOptions) -> dict[str, Any]:
+    """When it runs by itself."""
+    cron = options.get("schedule")
+    if cron is None:
+        if "timezone" in options or "missed" in options:
+            raise ValueError("timezone and missed are for a schedule, and there is none")
+        return {}
+    if not isinstance(cron, str):
+        raise ValueError(f"schedule is a cron expression, as '*/5 * * * *', not {cron!r}")
+    zone, missed = options.get("timezone", "UTC"), options.get("missed", "skip")
+    if missed not in ("skip", "once"):
+        raise ValueError(f"missed is 'skip' or 'once', not {missed!r}")
+    return {"schedule": check_cron(cron), "timezone": _timezone(zone), "missed": missed}
+
+
+def _timezone(name: Any) -> str:
+    if not isinstance(name, str) or not name or len(name) > NAME_LIMIT:
+        raise ValueError(f"timezone is a name, as 'Europe/Berlin', not {name!r}")
+    if name == "UTC":
+        return name
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        known = available_timezones()
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "" if known else "this machine knows none: install tzdata"
+        raise ValueError(f"there is no timezone {name!r}; {hint or 'it is a name as Europe/Berlin'}") from None
 
 
 def _version(value: Any) -> str:

@@ -65,7 +65,7 @@ class Signature:
                 fields.append((parameter.name, hint, msgspec.field(default_factory=_constant(parameter.default))))
                 self._defaults[parameter.name] = parameter.default
         self._hints = {field[0]: field[1] for field in fields}
-        self._required = [field[0] for field in fields if len(field) == 2]
+        self.required = [field[0] for field in fields if len(field) == 2]
         self._struct = msgspec.defstruct(
             f"{name}_arguments", fields, kw_only=True, forbid_unknown_fields=not self._open, gc=False
         )
@@ -125,7 +125,7 @@ class Signature:
                     message = _mismatch(given[field], hint, strict)
                     if message:
                         problems.append(_located(field, message))
-                elif field in self._required:
+                elif field in self.required:
                     problems.append({"path": field, "message": "is missing"})
             if not self._open:
                 problems += [self._unknown(str(key)) for key in given if key not in self._hints]

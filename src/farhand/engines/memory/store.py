@@ -210,8 +210,10 @@ class MemoryStore:
     async def put_schedule(self, schedule: Schedule) -> None:
         """As `Schedules.put_schedule`."""
         old = self._schedules.get(schedule.name)
-        if old is not None and old.cron == schedule.cron:
-            schedule = replace(schedule, next_at=old.next_at, fired=old.fired)
+        if old is not None:
+            same = (old.cron, old.timezone) == (schedule.cron, schedule.timezone)
+            next_at = old.next_at if same else schedule.next_at
+            schedule = replace(schedule, next_at=next_at, fired=old.fired, last=old.last)
         self._schedules[schedule.name] = schedule
 
     async def drop_schedule(self, name: str) -> bool:
@@ -222,13 +224,14 @@ class MemoryStore:
         """As `Schedules.schedules`."""
         return [self._schedules[name] for name in sorted(self._schedules)]
 
-    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob | None, now: float) -> bool:
         """As `Schedules.fire`."""
         schedule = self._schedules.get(name)
         if schedule is None or schedule.fired != fired:
-            return None
-        self._schedules[name] = replace(schedule, fired=fired + 1, next_at=next_at)
-        return (await self.add(job, now)).kept
+            return False
+        last = schedule.last if job is None else (await self.add(job, now)).kept.job.id
+        self._schedules[name] = replace(schedule, fired=fired + (job is not None), next_at=next_at, last=last)
+        return True
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

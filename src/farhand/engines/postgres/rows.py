@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.durable import DurableJob, Entry, KeptJob, Retries, Said
 from farhand.model.event import Event, Kind
 from farhand.model.state import State
 from farhand.ports.store import Change, Claim, Schedule
 
 _encode = msgspec.msgpack.Encoder().encode
 _job = msgspec.msgpack.Decoder(DurableJob).decode
+_retries = msgspec.msgpack.Decoder(Retries).decode
 _event = msgspec.msgpack.Decoder(Event).decode
 _json = msgspec.json.Encoder(order="deterministic").encode
 _NOUN = {"grp": "group"}
@@ -81,4 +82,11 @@ def entry(row: Any) -> Entry:
 
 def schedule(row: Any) -> Schedule:
     """A schedule."""
-    return msgspec.convert({_NOUN.get(name, name): value for name, value in row.items()}, Schedule)
+    values = {_NOUN.get(name, name): value for name, value in row.items()}
+    return msgspec.convert(values | {"retries": _retries(row["retries"])}, Schedule)
+
+
+def of_schedule(schedule: Schedule) -> tuple[Any, ...]:
+    """The parameters of `put`."""
+    named = (schedule.name, schedule.handler, schedule.group, schedule.cron, schedule.timezone, schedule.missed)
+    return (*named, _encode(schedule.retries), schedule.next_at, schedule.fired, schedule.last)

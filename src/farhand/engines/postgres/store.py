@@ -181,9 +181,8 @@ class PostgresStore:
 
     async def put_schedule(self, schedule: Schedule) -> None:
         """As `Schedules.put_schedule`."""
-        named = (schedule.name, schedule.handler, schedule.group, schedule.cron, schedule.missed)
         async with self._database.connection() as connection:
-            await connection.execute(_SCHEDULES["put"], *named, schedule.next_at, schedule.fired)
+            await connection.execute(_SCHEDULES["put"], *rows.of_schedule(schedule))
 
     async def drop_schedule(self, name: str) -> bool:
         """As `Schedules.drop_schedule`."""
@@ -196,21 +195,24 @@ class PostgresStore:
             found = await connection.fetch(_SCHEDULES["all"])
         return [rows.schedule(row) for row in found]
 
-    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob | None, now: float) -> bool:
         """As `Schedules.fire`."""
 
-        async def work(connection: Any) -> KeptJob | None:
-            if await connection.fetchval(_SCHEDULES["fire"], name, fired, next_at) is None:
-                return None
-            found = await ties.known(connection, job, now)
-            return await ties.add(connection, job, now) if found is None else found.kept
+        async def work(connection: Any) -> bool:
+            found = None if job is None else await ties.known(connection, job, now)
+            last = job.id if job is not None and found is None else found and found.kept.job.id
+            if await connection.fetchval(_SCHEDULES["fire"], name, fired, next_at, last) is None:
+                return False
+            if job is not None and found is None:
+                await ties.add(connection, job, now)
+            return True
 
         while True:
             with contextlib.suppress(ties.Taken):
-                kept = await self._database.attempt(work)
-                if kept is not None:
+                done = await self._database.attempt(work)
+                if done and job is not None:
                     self._tell(groups=(job.group,))
-                return kept
+                return done
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

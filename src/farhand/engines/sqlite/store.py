@@ -150,8 +150,10 @@ class SqliteStore:
 
         def work(db: apsw.Connection) -> None:
             kept, old = schedule, _schedule(db, schedule.name)
-            if old is not None and old.cron == schedule.cron:
-                kept = replace(schedule, next_at=old.next_at, fired=old.fired)
+            if old is not None:
+                same = (old.cron, old.timezone) == (schedule.cron, schedule.timezone)
+                next_at = old.next_at if same else schedule.next_at
+                kept = replace(schedule, next_at=next_at, fired=old.fired, last=old.last)
             _rows(db, "put_schedule", kept.name, kept.fired, _TO_BYTES.encode(kept))
 
         await self._writer.run(work)
@@ -164,16 +166,17 @@ class SqliteStore:
         """As `Schedules.schedules`."""
         return await self._reader.run(lambda db: [_SCHEDULE.decode(row[0]) for row in _rows(db, "schedules")])
 
-    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob, now: float) -> KeptJob | None:
+    async def fire(self, name: str, fired: int, next_at: float, job: DurableJob | None, now: float) -> bool:
         """As `Schedules.fire`."""
 
-        def work(db: apsw.Connection) -> KeptJob | None:
+        def work(db: apsw.Connection) -> bool:
             schedule = _schedule(db, name)
             if schedule is None or schedule.fired != fired:
-                return None
-            kept = replace(schedule, fired=fired + 1, next_at=next_at)
+                return False
+            last = schedule.last if job is None else _Write(db, now).add(job).kept.job.id
+            kept = replace(schedule, fired=fired + (job is not None), next_at=next_at, last=last)
             _rows(db, "put_schedule", name, kept.fired, _TO_BYTES.encode(kept))
-            return _Write(db, now).add(job).kept
+            return True
 
         return await self._writer.run(work)
 

@@ -80,6 +80,27 @@ class JobService:
             key = cache_key(handler, group, version, request.args_digest)
         return client_pb2.UncacheResponse(count=await self.kept().uncache(handler, key))
 
+    async def schedules(
+        self, request: client_pb2.ListSchedulesRequest, context: Context
+    ) -> client_pb2.ListSchedulesResponse:
+        """ListSchedules."""
+        found = await self.kept().schedules.all()
+        return client_pb2.ListSchedulesResponse(schedules=[jobs.schedule_view(one) for one in found])
+
+    async def drop_schedule(
+        self, request: client_pb2.DropScheduleRequest, context: Context
+    ) -> client_pb2.DropScheduleResponse:
+        """DropSchedule."""
+        await self.kept().schedules.drop(request.name)
+        return client_pb2.DropScheduleResponse()
+
+    async def fire_schedule(
+        self, request: client_pb2.FireScheduleRequest, context: Context
+    ) -> client_pb2.FireScheduleResponse:
+        """FireSchedule."""
+        kept = await self.kept().schedules.fire(request.name, self._new_id())
+        return client_pb2.FireScheduleResponse(job=jobs.view_message(kept))
+
     async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
         """Cancel, of a job that isn't a call under way."""
         kept = await self.kept().cancel(request.job_id)

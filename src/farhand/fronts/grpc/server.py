@@ -152,6 +152,9 @@ class Server:
             ),
             "RetryJob": _unary(guarded(jobs.retry), client_pb2.RetryJobRequest),
             "Uncache": _unary(guarded(jobs.uncache), client_pb2.UncacheRequest),
+            "ListSchedules": _unary(guarded(jobs.schedules), client_pb2.ListSchedulesRequest),
+            "DropSchedule": _unary(guarded(jobs.drop_schedule), client_pb2.DropScheduleRequest),
+            "FireSchedule": _unary(guarded(jobs.fire_schedule), client_pb2.FireScheduleRequest),
         }
         return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
 

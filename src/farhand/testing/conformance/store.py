@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from farhand.core.lifecycle import ENDS, TABLE, Move, sources
 from farhand.errors import JobNotFound
-from farhand.model.durable import DurableJob, KeptJob, Said
+from farhand.model.durable import DurableJob, KeptJob, Retries, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.payload import Payload
 from farhand.model.state import LEASED, State
@@ -383,19 +383,44 @@ class StoreConformance:
         assert await store.get("a") is None
 
     async def test_schedules_are_kept_and_fire_once(self, store: Store) -> None:
-        daily = Schedule(name="s", handler="f", group="default", cron="0 0 * * *", next_at=10.0)
+        daily = Schedule(
+            name="s",
+            handler="f",
+            group="default",
+            cron="0 0 * * *",
+            timezone="Europe/Berlin",
+            missed="once",
+            retries=Retries(attempts=3, never=("ValueError",)),
+            next_at=10.0,
+        )
         await store.put_schedule(daily)
-        first = await store.fire("s", 0, 20.0, job("a", schedule="s"), 10.0)
-        assert first is not None
-        assert first.state is State.QUEUED
-        assert await store.fire("s", 0, 20.0, job("b", schedule="s"), 10.0) is None
-        assert await store.fire("nobody", 0, 20.0, job("b"), 10.0) is None
+        assert await store.fire("s", 0, 20.0, job("a", schedule="s"), 10.0)
+        kept = await store.get("a")
+        assert kept is not None
+        assert kept.state is State.QUEUED
+        assert not await store.fire("s", 0, 20.0, job("b", schedule="s"), 10.0)
+        assert not await store.fire("nobody", 0, 20.0, job("b"), 10.0)
         assert await store.get("b") is None
-        fired = replace(daily, next_at=20.0, fired=1)
         await store.put_schedule(daily)
-        assert await store.schedules() == [fired]
+        assert await store.schedules() == [replace(daily, next_at=20.0, fired=1, last="a")]
+        assert await store.fire("s", 1, 25.0, None, 20.0)
+        assert not await store.fire("s", 0, 30.0, None, 20.0)
+        assert await store.schedules() == [replace(daily, next_at=25.0, fired=1, last="a")]
+        other = replace(daily, handler="g", missed="skip", retries=Retries(), next_at=99.0)
+        await store.put_schedule(other)
+        assert await store.schedules() == [replace(other, next_at=25.0, fired=1, last="a")]
         await store.put_schedule(replace(daily, cron="1 0 * * *", next_at=30.0))
-        assert (await store.schedules())[0].next_at == 30.0
+        assert await store.schedules() == [replace(daily, cron="1 0 * * *", next_at=30.0, fired=1, last="a")]
+        await store.put_schedule(replace(daily, cron="1 0 * * *", timezone="UTC", next_at=float("inf")))
+        (never,) = await store.schedules()
+        assert (never.next_at, never.fired, never.last) == (float("inf"), 1, "a")
         assert await store.drop_schedule("s")
         assert not await store.drop_schedule("s")
         assert await store.schedules() == []
+
+    async def test_of_many_who_fire_one_does(self, store: Store) -> None:
+        await store.put_schedule(Schedule(name="s", handler="f", group="default", cron="* * * * *", next_at=1.0))
+        for fired in range(5):
+            rivals = [store.fire("s", fired, fired + 2.0, job(f"{fired}-{n}"), 2.0) for n in range(8)]
+            assert sum(await asyncio.gather(*rivals)) == 1
+        assert len(await store.find(Filter(limit=100))) == 5

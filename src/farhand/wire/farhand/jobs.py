@@ -14,7 +14,7 @@ from farhand.model.job import NO_LABELS
 from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, SECONDS_LIMIT
 from farhand.model.names import check_name
 from farhand.model.state import State
-from farhand.ports.store import Filter
+from farhand.ports.store import Filter, Schedule
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 
@@ -168,6 +168,23 @@ def _cache_key(request: client_pb2.SubmitRequest, declared: JobDefaults) -> str:
     call = request.call
     digest = request.args_digest or payload_digest(bodies.payload_of(call.args))
     return cache_key(call.handler, call.group or "default", declared.version, digest, request.inputs)
+
+
+def schedule_view(schedule: Schedule) -> client_pb2.ScheduleView:
+    """A schedule as it is shown."""
+    view = client_pb2.ScheduleView(
+        name=schedule.name,
+        handler=schedule.handler,
+        group=schedule.group,
+        cron=schedule.cron,
+        timezone=schedule.timezone,
+        missed=schedule.missed,
+        fired=schedule.fired,
+        last_job=schedule.last,
+    )
+    if schedule.next_at < FOREVER:
+        view.next_at = schedule.next_at
+    return view
 
 
 def job_filter(request: client_pb2.ListJobsRequest) -> Filter:

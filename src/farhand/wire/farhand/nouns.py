@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast, get_args
 
+from farhand.core.scheduling import BadCron, check_cron
 from farhand.errors import ProtocolViolation
 from farhand.model.durable import FOREVER
 from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
@@ -93,21 +94,33 @@ def _defaults_message(defaults: JobDefaults) -> worker_pb2.JobDefaults:
         cache=ttl is not None,
         cache_ttl=0.0 if ttl is None or ttl == FOREVER else ttl,
         version=defaults.version,
+        schedule=defaults.schedule,
+        timezone=defaults.timezone,
+        missed=defaults.missed,
     )
 
 
 def _read_defaults(handler: str, message: worker_pb2.JobDefaults) -> JobDefaults:
     seconds = (message.backoff, message.cache_ttl)
-    lengths = (len(message.version), *map(len, message.never))
+    lengths = (len(message.version), len(message.timezone), *map(len, message.never))
     few = message.attempts <= ATTEMPTS_LIMIT and len(message.never) <= NEVER_LIMIT
     if not few or not all(0 <= one <= SECONDS_LIMIT for one in seconds) or max(lengths) > NAME_LIMIT:
         raise ProtocolViolation(f"what handler {handler!r} declares for durable jobs makes no sense")
+    if message.missed not in ("", "skip", "once"):
+        raise ProtocolViolation(f"handler {handler!r} has missed={message.missed[:40]!r}: it is skip or once")
+    try:
+        schedule = check_cron(message.schedule) if message.schedule else ""
+    except BadCron as error:
+        raise ProtocolViolation(f"handler {handler!r} has a schedule that can't be: {error}") from None
     return JobDefaults(
         attempts=message.attempts or 1,
         backoff=message.backoff or 1.0,
         never=tuple(message.never),
         cache_ttl=(message.cache_ttl or FOREVER) if message.cache else None,
         version=message.version,
+        schedule=schedule,
+        timezone=message.timezone or "UTC",
+        missed="once" if message.missed == "once" else "skip",
     )
 
 

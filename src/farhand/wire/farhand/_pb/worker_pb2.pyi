@@ -93,20 +93,26 @@ class Handler(_message.Message):
     def __init__(self, name: _Optional[str] = ..., doc: _Optional[str] = ..., parameters: _Optional[bytes] = ..., result: _Optional[bytes] = ..., streams: bool = ..., isolate: _Optional[str] = ..., timeout: _Optional[float] = ..., durable: _Optional[_Union[JobDefaults, _Mapping]] = ...) -> None: ...
 
 class JobDefaults(_message.Message):
-    __slots__ = ("attempts", "backoff", "never", "cache", "cache_ttl", "version")
+    __slots__ = ("attempts", "backoff", "never", "cache", "cache_ttl", "version", "schedule", "timezone", "missed")
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
     NEVER_FIELD_NUMBER: _ClassVar[int]
     CACHE_FIELD_NUMBER: _ClassVar[int]
     CACHE_TTL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    TIMEZONE_FIELD_NUMBER: _ClassVar[int]
+    MISSED_FIELD_NUMBER: _ClassVar[int]
     attempts: int
     backoff: float
     never: _containers.RepeatedScalarFieldContainer[str]
     cache: bool
     cache_ttl: float
     version: str
-    def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ...) -> None: ...
+    schedule: str
+    timezone: str
+    missed: str
+    def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ..., schedule: _Optional[str] = ..., timezone: _Optional[str] = ..., missed: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "hub_id", "version", "heartbeat")
