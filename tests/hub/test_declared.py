@@ -109,7 +109,7 @@ async def test_what_a_submit_says_wrongly_is_named() -> None:
     async with serving() as (address, client), working(address, an_app()):
         with pytest.raises(InvalidArguments, match=r"cache is True, False or more than 0 seconds, not 0\.0"):
             await client.submit("plain", cache=0.0)
-        with pytest.raises(InvalidArguments, match=r"never is a list of error types, .*, not \[7\]"):
+        with pytest.raises(InvalidArguments, match="never is a list of error types"):
             await client.submit("plain", never=[7])  # type: ignore[list-item]
         with pytest.raises(HandlerFailed):
             await (await client.submit("fail", retries=0)).result(10)
