@@ -24,6 +24,13 @@ def test_what_ended_well_or_was_cancelled_has_ended() -> None:
     assert judge(Retries(attempts=3), 1, stopped, 0.0, 0.5) == Verdict(Move.STOP, stopped)
 
 
+def test_an_attempt_that_had_time_until_the_job_expires_expires_with_it() -> None:
+    overdue = Event(Kind.EXPIRED, fault=Fault("DEADLINE_EXCEEDED", "too slow"))
+    assert judge(Retries(attempts=3), 1, overdue, 0.0, 0.5, to_the_end=True) == Verdict(Move.EXPIRE, overdue)
+    assert judge(Retries(attempts=3), 1, overdue, 0.0, 0.5).move is Move.RETRY
+    assert judge(Retries(attempts=3), 1, failed(), 0.0, 0.5, to_the_end=True).move is Move.RETRY
+
+
 @pytest.mark.parametrize("event", [failed("INVALID_ARGUMENTS"), failed("TOO_LARGE"), failed(kind="mod.Fatal")])
 def test_what_would_fail_again_is_not_tried_again(event: Event) -> None:
     assert judge(Retries(attempts=3, never=("mod.Fatal",)), 1, event, 0.0, 0.5) == Verdict(Move.FAIL, event)

@@ -52,9 +52,14 @@ once, but not for ever: it may be what ends its workers."""
 LOST_ATTEMPTS = 5
 
 
-def judge(retries: Retries, attempt: int, end: Event, now: float, chance: float) -> Verdict:
-    """What becomes of a durable job whose attempt number `attempt` ended so. `chance` is uniform in [0, 1)."""
+def judge(
+    retries: Retries, attempt: int, end: Event, now: float, chance: float, *, to_the_end: bool = False
+) -> Verdict:
+    """What becomes of a durable job whose attempt number `attempt` ended so. `chance` is uniform in [0, 1).
+    `to_the_end`: the attempt had time until the job itself expires, so that if it expired, the job did."""
     fault = end.fault
+    if to_the_end and end.kind is Kind.EXPIRED:
+        return Verdict(Move.EXPIRE, end)
     if fault is None or end.kind is Kind.CANCELLED:
         return Verdict(BY_END[end.kind], end)
     if fault.code in NOT_AGAIN or fault.details.get("type") in retries.never:

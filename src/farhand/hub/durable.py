@@ -47,7 +47,19 @@ CHATTER, CHATTER_SIZE = 1_000, 1024 * 1024
 class Attempt:
     """One try of a durable job on this hub, and the sink of its call."""
 
-    __slots__ = ("call", "chatter", "held_until", "kept", "offset", "over", "owner", "recording", "said", "unwanted")
+    __slots__ = (
+        "call",
+        "chatter",
+        "held_until",
+        "kept",
+        "offset",
+        "over",
+        "owner",
+        "recording",
+        "said",
+        "to_the_end",
+        "unwanted",
+    )
 
     def __init__(self, owner: Durables, kept: KeptJob) -> None:
         self.owner = owner
@@ -60,6 +72,7 @@ class Attempt:
         self.recording = False
         self.over = False
         self.unwanted = False
+        self.to_the_end = False
 
     @property
     def lease(self) -> Lease:
@@ -291,7 +304,9 @@ class Durables:
 
     async def _finish(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
         kept, now = attempt.kept, self._store.now()
-        verdict = judge(kept.job.retries, kept.attempt, said[-1].event, now, random.random())
+        verdict = judge(
+            kept.job.retries, kept.attempt, said[-1].event, now, random.random(), to_the_end=attempt.to_the_end
+        )
 
         async def write() -> None:
             await self._settle(kept, verdict, said)  # fenced by the state it moves from, so it may be done again
@@ -439,14 +454,16 @@ class Durables:
 
     def _begin(self, attempt: Attempt, inputs: tuple[Input, ...] = ()) -> None:
         job = attempt.kept.job
-        left = [time for time in (job.run_timeout, job.end_by - self._store.now()) if time is not None]
+        left = job.end_by - self._store.now()
+        attempt.to_the_end = job.run_timeout is None or left <= job.run_timeout
+        timeout = left if job.run_timeout is None else min(left, job.run_timeout)
         try:
             attempt.call = self._hub.submit(
                 attempt,
                 0,
                 job.handler,
                 job.args,
-                timeout=max(0.001, min(left)),
+                timeout=max(0.001, timeout),
                 group=job.group,
                 priority=job.priority,
                 labels=job.labels,
