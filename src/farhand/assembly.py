@@ -12,7 +12,8 @@ from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
 from farhand.errors import InvalidArguments, Unavailable
 from farhand.fronts.grpc.server import Server
-from farhand.hub.durable import LEASE, Durables
+from farhand.hub.durable import Durables
+from farhand.hub.leases import LEASE
 from farhand.hub.service import Hub
 from farhand.model.urls import shown
 from farhand.ports.store import Store

@@ -14,7 +14,7 @@ import pytest
 from farhand.assembly import open_store, serve_hub
 from farhand.client import AsyncClient
 from farhand.client.jobs import Job
-from farhand.hub import durable, following
+from farhand.hub import chores
 from farhand.model.event import Kind
 from tests.conftest import working
 from tests.engines.postgres import schema, url_of
@@ -29,8 +29,7 @@ LEASE = 3.0
 async def url(request: pytest.FixtureRequest, schema: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store whose hubs either only hear what others do, or only look."""
     heard = request.param == "heard"
-    for room in (durable, following):
-        monkeypatch.setattr(room, "LOOK_EVERY", 600.0 if heard else 0.2)
+    monkeypatch.setattr(chores, "LOOK_EVERY", 600.0 if heard else 0.2)
     return url_of(schema) if heard else url_of(schema, notify="off")
 
 

@@ -16,7 +16,7 @@ from farhand.client import AsyncClient
 from farhand.client.jobs import Job
 from farhand.engines.sqlite.store import SqliteStore
 from farhand.errors import Unavailable
-from farhand.hub import durable
+from farhand.hub import chores
 from farhand.model.durable import Entry
 from farhand.model.event import Kind
 from tests.conftest import working
@@ -179,7 +179,7 @@ async def test_what_runs_while_the_disk_is_full_is_kept_when_there_is_room(tmp_p
 async def test_connections_that_are_cut_again_and_again_lose_and_double_nothing(
     admin: Any, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durable, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(chores, "LOOK_EVERY", 0.1)
     kill = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1"
     url = url_of(schema, application_name=schema)
     async with serving(url) as (client, _):

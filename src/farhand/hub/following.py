@@ -12,14 +12,13 @@ from collections.abc import AsyncGenerator, Callable, Container, Coroutine
 from typing import Any
 
 from farhand.errors import FarhandError, JobNotFound
+from farhand.hub import chores
 from farhand.hub.service import Sink
 from farhand.model.durable import Entry, KeptJob
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.limits import CHUNK_OVERHEAD
 from farhand.ports.store import News, Store
 
-LOOK_EVERY = 1.0
-"""Seconds between looks at what this hub wasn't told of: the work of other hubs, children that failed with a parent."""
 LOOKED_AT = 2_000
 """Jobs looked at each time, those first whose turn is longest ago."""
 PAGE = 256
@@ -106,7 +105,7 @@ class Following:
                 if kept.ended is not None and offset >= kept.offset:
                     return
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_EVERY):
+                    async with asyncio.timeout(chores.LOOK_EVERY):
                         await changed.wait()
                 kept = await self._get(id)
         finally:
