@@ -30,6 +30,7 @@ VERBS = (
     "change",
     "append",
     "renew",
+    "adopt",
     "prune",
     "uncache",
     "fire",
@@ -99,6 +100,10 @@ class Asker:
         leases = [Lease(self._some(), self.chance.randint(1, 2)) for _ in range(3)]
         return {"leases": leases, "until": self.now + 20.0}
 
+    def _adopt(self) -> dict[str, Any]:
+        lease = Lease(self._some(), self.chance.randint(1, 2))
+        return {"lease": lease, "worker": "w2", "until": self.now + 20.0}
+
     def _prune(self) -> dict[str, Any]:
         return {"handler": "f", "ended_before": self.now - 30.0, "keep": self.chance.randint(0, 9), "limit": 2}
 
@@ -116,7 +121,7 @@ class Asker:
 
 async def ask(store: Store, verb: str, given: dict[str, Any], now: float) -> Any:
     """What the store answers; an error as its text."""
-    timed = {} if verb in ("renew", "prune", "uncache") else {"now": now}
+    timed = {} if verb in ("renew", "adopt", "prune", "uncache") else {"now": now}
     try:
         return await getattr(store, verb)(**given, **timed)
     except JobNotFound as error:

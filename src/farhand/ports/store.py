@@ -134,6 +134,10 @@ class Jobs(Protocol):
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """Extend leases; which of them still hold: their job is leased, with this epoch."""
 
+    async def adopt(self, lease: Lease, worker: str, until: float) -> KeptJob | None:
+        """Make a lease that holds `worker`'s, to last `until`: the job, with its epoch raised by one, so that whoever
+        had the lease before can write no more. None: it doesn't hold, and nothing was done."""
+
     async def overdue(self, now: float, limit: int) -> list[KeptJob]:
         """Jobs that need a decision: a lease that is over, or `end_by` passed and not ended, or `begin_by` passed and
         still WAITING or QUEUED with no attempt made."""

@@ -138,6 +138,14 @@ class MemoryStore:
                 self._jobs[lease.id] = replace(self._jobs[lease.id], lease_until=until)
         return held
 
+    async def adopt(self, lease: Lease, worker: str, until: float) -> KeptJob | None:
+        """As `Jobs.adopt`."""
+        if not self._holds(lease):
+            return None
+        kept = replace(self._jobs[lease.id], epoch=lease.epoch + 1, worker=worker, lease_until=until)
+        self._jobs[lease.id] = kept
+        return kept
+
     async def overdue(self, now: float, limit: int) -> list[KeptJob]:
         """As `Jobs.overdue`."""
         unfinished = (self._jobs[id] for id in self._unfinished)

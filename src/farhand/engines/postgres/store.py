@@ -134,6 +134,15 @@ class PostgresStore:
 
         return await self._database.attempt(work)
 
+    async def adopt(self, lease: Lease, worker: str, until: float) -> KeptJob | None:
+        """As `Jobs.adopt`."""
+
+        async def work(connection: Any) -> Any:
+            return await connection.fetchrow(_JOBS["adopt"], lease.id, lease.epoch, worker, until)
+
+        row = await self._database.attempt(work)
+        return None if row is None else rows.kept(row)
+
     async def overdue(self, now: float, limit: int) -> list[KeptJob]:
         """As `Jobs.overdue`."""
         async with self._database.connection() as connection:

@@ -45,6 +45,12 @@ UPDATE jobs SET state = ?, ended = ?, last = ?, code = ?, lease_until = 0 WHERE 
 UPDATE jobs SET lease_until = ? WHERE id = ? AND epoch = ? AND state IN ('assigned', 'running', 'cancelling')
 RETURNING 1;
 
+-- name: adopt
+-- Make a lease that still holds another's.
+UPDATE jobs SET epoch = epoch + 1, worker = ?, lease_until = ?
+WHERE id = ? AND epoch = ? AND state IN ('assigned', 'running', 'cancelling')
+RETURNING 1;
+
 -- name: overdue
 -- What needs a decision.
 SELECT id FROM (

@@ -94,6 +94,14 @@ class SqliteStore:
 
         return await self._writer.run(work)
 
+    async def adopt(self, lease: Lease, worker: str, until: float) -> KeptJob | None:
+        """As `Jobs.adopt`."""
+
+        def work(db: apsw.Connection) -> KeptJob | None:
+            return _get(db, lease.id) if _rows(db, "adopt", worker, until, lease.id, lease.epoch) else None
+
+        return await self._writer.run(work)
+
     async def overdue(self, now: float, limit: int) -> list[KeptJob]:
         """As `Jobs.overdue`."""
         return await self._reader.run(lambda db: _all(db, (row[0] for row in _rows(db, "overdue", now, limit))))

@@ -237,6 +237,28 @@ class StoreConformance:
         assert kept is not None
         assert kept.lease_until == 200.0
 
+    async def test_a_lease_that_holds_is_adopted(self, store: Store) -> None:
+        for state in (State.ASSIGNED, State.RUNNING, State.CANCELLING):
+            await bring(store, state, state)
+            kept = await store.adopt(Lease(state, 1), "another", 500.0)
+            assert kept is not None
+            assert (kept.state, kept.epoch, kept.attempt) == (state, 2, 1)
+            assert (kept.worker, kept.lease_until) == ("another", 500.0)
+            assert await store.get(state) == kept
+            assert await store.append(Lease(state, 1), [TEXT], 6.0) is None
+            assert await store.renew([Lease(state, 1), Lease(state, 2)], 600.0) == [False, True]
+            assert await store.append(Lease(state, 2), [TEXT], 6.0) == kept.offset
+            assert await store.change(move(state, Move.SUCCEED, State.SUCCEEDED, DONE, epoch=1), 7.0) is None
+            assert await store.adopt(Lease(state, 1), "a third", 900.0) is None
+            assert await store.adopt(Lease(state, 3), "a third", 900.0) is None
+        for state in (State.QUEUED, *sorted(ENDS)):
+            await bring(store, state, state)
+            before = await store.get(state)
+            assert await store.adopt(Lease(state, 1), "another", 500.0) is None
+            assert await store.adopt(Lease(state, 0), "another", 500.0) is None
+            assert await store.get(state) == before
+        assert await store.adopt(Lease("nobody", 1), "another", 500.0) is None
+
     async def test_what_is_overdue_is_found(self, store: Store) -> None:
         for one in (
             job("begin", begin_by=10.0, run_at=1e9),

@@ -121,6 +121,16 @@ with held as (
 )
 update live set lease_until = $3 from held where live.id = held.id returning live.id, live.epoch
 
+-- name: adopt
+-- Make a lease that holds another's.
+with adopted as (
+    update live set epoch = epoch + 1, worker = $3, lease_until = $4 where id = $1 and epoch = $2 and leased
+    returning *
+)
+select jobs.body, adopted.state, adopted.epoch, adopted.attempt, adopted.run_at, adopted.worker, adopted.lease_until,
+    adopted.log_end, null::float8 as ended, null::bytea as last
+from adopted join jobs using (id)
+
 -- name: overdue
 select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until, live.log_end,
     null::float8 as ended, null::bytea as last
