@@ -134,7 +134,7 @@ SLOTS = Setting("slots", _count, 32, "jobs a worker takes at once")
 PROCESSES = Setting("processes", _count, 1, "worker processes to start")
 GRACE = Setting("grace", _seconds, 30.0, "seconds that running work may take to finish at SIGTERM")
 STORE = Setting("store", _text, "sqlite:///farhand.db", "URL of the store where a hub keeps durable jobs")
-LEASE = Setting("lease", _lease, 30.0, "seconds after which a durable job whose hub is silent is taken over by another")
+LEASE = Setting("lease", _lease, 30.0, "seconds after which a durable job whose worker or hub is lost is tried again")
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )

@@ -35,8 +35,9 @@ class Bench:
         self, link: int = 1, slots: int = 1, group: str = "default", handlers: str = "add", **more: Any
     ) -> list[do.Effect]:
         specs = tuple(HandlerSpec(name=name) for name in handlers.split())
+        held = more.pop("held", ())
         info = WorkerInfo(**{"id": f"w{link}", "group": group, "slots": slots, "handlers": specs, **more})
-        return self.tell(on.WorkerJoined(link, info))
+        return self.tell(on.WorkerJoined(link, info, held))
 
     def submit(self, id: str = "j", handler: str = "add", **more: Any) -> list[do.Effect]:
         return self.tell(on.Submitted(Job(id, handler, submitted=self.now, **more)))
@@ -539,3 +540,121 @@ def test_it_wakes_for_the_nearest() -> None:
     assert bench.machine.wake_at() == pytest.approx(0.55)
     bench.end()
     assert bench.machine.wake_at() == 1.0
+
+
+# -- leased jobs -----------------------------------------------------------------------------------------------------
+
+
+def leased(id: str = "j#1", **more: Any) -> Job:
+    return Job(id, "add", window=1_000, leased=True, **more)
+
+
+def may_return(event: Event) -> bool:
+    assert event.fault is not None
+    assert event.fault.code == "OUTCOME_UNKNOWN"
+    return event.fault.details == {"may_return": True}
+
+
+def with_a_leased_job() -> Bench:
+    bench = Bench()
+    bench.join(slots=2)
+    assert assigned(bench.tell(on.Submitted(leased()))) == {"j#1": 1}
+    bench.start("j#1")
+    return bench
+
+
+@pytest.mark.parametrize(("clean", "returns"), [(True, False), (False, True)])
+def test_a_lost_worker_may_be_back_with_its_leased_jobs_unless_it_said_goodbye(clean: bool, returns: bool) -> None:
+    bench = with_a_leased_job()
+    bench.submit("k")
+    effects = bench.tell(on.WorkerLeft(1, clean))
+    ends = {effect.job: effect.event for effect in effects if isinstance(effect, do.Deliver)}
+    assert may_return(ends["j#1"]) is returns
+    assert may_return(ends["k"]) is False
+
+
+def test_a_hub_that_stops_leaves_leased_jobs_to_the_next() -> None:
+    bench = with_a_leased_job()
+    assert may_return(ended(bench.tell(on.Stopped())))
+
+
+def test_a_job_that_a_worker_holds_is_adopted_and_goes_on() -> None:
+    bench = Bench()
+    assert bench.join(slots=2, held=("j#1",)) == []
+    assert bench.machine.holds(1, "j#1")
+    assert not bench.machine.holds(2, "j#1")
+    assert bench.machine.running == 1
+    assert assigned(bench.submit("a")) == {"a": 1}
+    assert assigned(bench.submit("b")) == {}
+    job = leased(deadline=5.0, events=True)
+    assert bench.tell(on.JobAdopted(1, job, 7)) == [do.Adopt(1, "j#1", 7)]
+    assert bench.machine.knows("j#1")
+    chunk = Payload(b"x")
+    assert bench.tell(on.JobChunk(1, "j#1", chunk, 8)) == [do.Deliver("j#1", Event(Kind.CHUNK, chunk), 8)]
+    effects = bench.end("j#1", chunks=8)
+    assert effects[0] == do.Deliver("j#1", DONE, 8, 1)
+    assert assigned(effects) == {"b": 1}
+    assert not bench.machine.knows("j#1")
+
+
+def test_an_adopted_job_has_its_deadline_and_may_be_cancelled() -> None:
+    bench = Bench()
+    bench.join(held=("j#1",))
+    bench.tell(on.JobAdopted(1, leased(deadline=5.0), 0))
+    assert bench.tell(on.CancelAsked("j#1")) == [do.CancelJob(1, "j#1", "CANCELLED")]
+    bench = Bench()
+    bench.join(held=("j#1",))
+    bench.tell(on.JobAdopted(1, leased(deadline=5.0), 0))
+    assert ended(bench.at(5.1)).kind is Kind.EXPIRED
+
+
+def test_a_job_without_a_deadline_is_adopted_too() -> None:
+    bench = Bench()
+    bench.join(held=("j#1",))
+    assert bench.tell(on.JobAdopted(1, leased(), 0)) == [do.Adopt(1, "j#1", 0)]
+    assert bench.at(1e6) != []
+
+
+def test_what_is_not_held_any_more_or_is_another_s_is_not_adopted() -> None:
+    bench = Bench()
+    bench.join(held=("j#1",))
+    for link, job in ((2, "j#1"), (1, "k#1")):
+        with pytest.raises(JobNotFound, match="isn't held"):
+            bench.tell(on.JobAdopted(link, leased(job), 0))
+    bench.tell(on.JobAdopted(1, leased(), 0))
+    with pytest.raises(JobNotFound, match="another's"):
+        bench.tell(on.JobAdopted(1, leased(), 0))
+
+
+def test_a_job_that_is_disowned_is_stopped_and_frees_its_slot_by_its_end() -> None:
+    bench = Bench()
+    bench.join(held=("j#1",))
+    assert bench.tell(on.JobDisowned(1, "j#1")) == [do.CancelJob(1, "j#1", "LEASE_LOST")]
+    assert bench.tell(on.JobDisowned(1, "k#1")) == bench.tell(on.JobDisowned(2, "j#1")) == []
+    assert assigned(bench.submit("a")) == {}
+    effects = bench.end("j#1", event=Event(Kind.FAILED))
+    assert effects[0] == do.Release(1, "j#1")
+    assert assigned(effects) == {"a": 1}
+
+
+def test_a_job_that_was_adopted_is_not_disowned() -> None:
+    bench = Bench()
+    bench.join(held=("j#1",))
+    bench.tell(on.JobAdopted(1, leased(), 0))
+    assert bench.tell(on.JobDisowned(1, "j#1")) == []
+
+
+def test_an_end_that_is_nobody_s_needs_not_be_held() -> None:
+    bench = with_a_leased_job()
+    bench.tell(on.CancelAsked("j#1"))
+    assert ended(bench.at(10.1)).outcome == "unconfirmed"
+    assert bench.end("j#1") == [do.Release(1, "j#1")]
+
+
+@pytest.mark.parametrize("held", [("a#1", "b#1"), ("a#1", "a#1")])
+def test_a_worker_holds_no_more_than_its_slots(held: tuple[str, ...]) -> None:
+    bench = Bench()
+    bench.join()
+    with pytest.raises(ProtocolViolation, match="slots"):
+        bench.join(2, id="w1", slots=1 if held[0] != held[1] else 2, held=held)
+    assert assigned(bench.submit()) == {"j": 1}

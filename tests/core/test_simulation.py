@@ -54,7 +54,7 @@ def test_it_finds_a_slot_promised_twice(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_it_finds_a_worker_loss_that_forgets_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(self: Machine, link: int, now: float, why: str) -> None:
+    def gone(self: Machine, link: int, now: float, why: str, *, clean: bool = False) -> None:
         worker = self._workers.pop(link)
         del self._links[worker.info.id]
         self._presence.leave(link)
@@ -71,11 +71,16 @@ def test_it_finds_a_draining_worker_that_gets_work(monkeypatch: pytest.MonkeyPat
     assert _caught()
 
 
+def test_it_finds_a_slot_that_a_job_taken_up_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dispatch, "occupy", lambda self, link, count: None)
+    assert _caught()
+
+
 def test_it_finds_a_second_end(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Machine._end
 
-    def twice(self: Machine, record: Any, event: Any, chunks: int, now: float) -> None:
-        real(self, record, event, chunks, now)
+    def twice(self: Machine, record: Any, event: Any, chunks: int, now: float, link: int | None = None) -> None:
+        real(self, record, event, chunks, now, link)
         self._out.append(do.Deliver(record.job.id, event, chunks))
 
     monkeypatch.setattr(Machine, "_end", twice)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import farhand
@@ -86,6 +87,53 @@ def grip_for(path: str, seconds: float) -> str:
     while time.monotonic() < end:
         grip(22)
     return "waited"
+
+
+def note(path: str, word: str) -> None:
+    """Add a line to what happened."""
+    with open(path, "a") as notes:
+        notes.write(f"{word} {time.time()}\n")
+
+
+@app.handler
+async def count(ctx: farhand.Context, path: str, numbers: int) -> AsyncIterator[int]:
+    """Count up until the file is there, but no less than so far; on the handlers' loop."""
+    note(path + ".notes", "begun")
+    try:
+        number = 0
+        while number < numbers or not there(path):
+            number += 1
+            ctx.progress(number)
+            yield number
+            await asyncio.sleep(0.002)
+    except asyncio.CancelledError:
+        note(path + ".notes", "stopped")
+        raise
+
+
+def _count(ctx: farhand.Context, path: str, numbers: int) -> Iterator[int]:
+    note(path + ".notes", "begun")
+    number = 0
+    while number < numbers or not there(path):
+        number += 1
+        print(number)
+        yield number
+        time.sleep(0.002)
+        if ctx.cancelled:
+            note(path + ".notes", "stopped")
+            return
+
+
+@app.handler
+def count_in_thread(ctx: farhand.Context, path: str, numbers: int) -> Iterator[int]:
+    """The same in a thread."""
+    yield from _count(ctx, path, numbers)
+
+
+@app.handler(isolate="process")
+def count_in_process(ctx: farhand.Context, path: str, numbers: int) -> Iterator[int]:
+    """The same in a process."""
+    yield from _count(ctx, path, numbers)
 
 
 @app.handler

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,3 +47,41 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float = 10.0) 
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class HubProcess:
+    """A hub process on one port and one store, that can be killed and started again."""
+
+    def __init__(self, store: str, lease: float = 5.0) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self._options = ("--store", store, "--lease", f"{lease:g}")
+        self._process: subprocess.Popen[str] | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it serves."""
+        self._process = start("hub", "--grpc", self.address, *self._options)
+        await asyncio.to_thread(ready, self._process)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(self._process.communicate)
+
+
+@asynccontextmanager
+async def a_hub(folder: Path, store: str = "", lease: float = 5.0) -> AsyncIterator[HubProcess]:
+    """A hub with a store in this folder, or another."""
+    hub = HubProcess(store or f"sqlite:///{folder}/farhand.db", lease)
+    await hub.start()
+    try:
+        yield hub
+    finally:
+        await hub.kill()

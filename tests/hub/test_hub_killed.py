@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,47 +10,9 @@ import pytest
 from farhand.client import AsyncClient
 from farhand.client.jobs import Job
 from farhand.errors import FarhandError
-from tests.cli.processes import ready
-from tests.hub.processes import serving, start, until, worker
+from tests.hub.processes import a_hub, serving, start, until, worker
 
 SUBMITTERS = 8
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Hub:
-    """A hub process on one port and one store, that can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
-        self._store = f"sqlite:///{folder}/farhand.db"
-        self._process: subprocess.Popen[str] | None = None
-
-    async def start(self) -> None:
-        """Start it, and wait until it serves."""
-        self._process = start("hub", "--grpc", self.address, "--store", self._store)
-        await asyncio.to_thread(ready, self._process)
-
-    async def kill(self) -> None:
-        """SIGKILL."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(self._process.communicate)
-
-
-@asynccontextmanager
-async def a_hub(folder: Path) -> AsyncIterator[Hub]:
-    hub = Hub(folder)
-    await hub.start()
-    try:
-        yield hub
-    finally:
-        await hub.kill()
 
 
 async def submit_until(over: asyncio.Event, client: AsyncClient, ledger: dict[str, int], number: int) -> None:

@@ -15,12 +15,16 @@ from farhand.model.event import Kind
 from tests.hub.processes import serving, until, worker
 
 JOBS = 40
+LEASE = 2.0
 
 
 async def _kill_in_the_middle(folder: Path, kills: int) -> int:
     """Jobs that ended once and well, though their workers were killed."""
     store = await open_store(f"sqlite:///{folder}/farhand.db")
-    async with await serve_hub(store=store) as hub, AsyncClient(hub.address, connect_timeout=5.0) as client:
+    async with (
+        await serve_hub(store=store, lease=LEASE) as hub,
+        AsyncClient(hub.address, connect_timeout=5.0) as client,
+    ):
         jobs = []
         for kill in range(kills):
             gate = folder / f"gate-{kill}"
@@ -61,7 +65,10 @@ async def test_what_many_killed_workers_had_is_tried_again_and_ends_once(tmp_pat
 @pytest.mark.timeout(120)
 async def test_a_job_that_kills_its_workers_is_parked(tmp_path: Path) -> None:
     store = await open_store(f"sqlite:///{tmp_path}/farhand.db")
-    async with await serve_hub(store=store) as hub, AsyncClient(hub.address, connect_timeout=5.0) as client:
+    async with (
+        await serve_hub(store=store, lease=LEASE) as hub,
+        AsyncClient(hub.address, connect_timeout=5.0) as client,
+    ):
         poison = await client.submit("kill_me", backoff=0.01)
         async with serving(*worker(hub.address, "pool", "--processes", "2")):
             with pytest.raises(AttemptsExhausted, match="the last of 5 failed"):

@@ -208,6 +208,8 @@ def test_an_extra_that_points_past_the_columns() -> None:
         incoming.assignments(worker_pb2.Assignments(extra=[worker_pb2.AssignExtra(at=0)]), 0.0)
     with pytest.raises(ProtocolViolation, match="past the columns"):
         incoming.calls(client_pb2.Calls(extra=[client_pb2.CallExtra(at=2**32 - 1)]))
+    with pytest.raises(ProtocolViolation, match="past the columns"):
+        incoming.assignments(worker_pb2.Assignments(leased=[0]), 0.0)
 
 
 @pytest.mark.parametrize(

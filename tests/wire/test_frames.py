@@ -16,7 +16,7 @@ from farhand.model.handler import HandlerSpec
 from farhand.model.job import Job
 from farhand.model.limits import MESSAGE_LIMIT, PAYLOAD_LIMIT, PROTOCOL, TEXT_LIMIT
 from farhand.model.payload import NOTHING, Media, Payload
-from farhand.model.worker import WorkerInfo
+from farhand.model.worker import Hold, WorkerInfo
 from farhand.wire.farhand import bodies, incoming, nouns
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
 from farhand.wire.farhand.outgoing import FromClient, FromWorker, ToClient, ToWorker, call_extra
@@ -101,15 +101,26 @@ def test_what_a_worker_says_arrives(said: list[Any], running: int, draining: boo
         version=TEXT,
         host=TEXT,
         pid=st.integers(0, 2**32 - 1),
-    )
+    ),
+    st.lists(
+        st.builds(
+            Hold,
+            job=IDS,
+            left=st.none() | st.integers(1, 10**9).map(lambda ms: ms / 1000),
+            window=NUMBERS,
+            chunks=NUMBERS,
+        ),
+        max_size=4,
+    ),
 )
-def test_a_hello_arrives_as_it_was(info: WorkerInfo) -> None:
+def test_a_hello_arrives_as_it_was(info: WorkerInfo, holds: list[Hold]) -> None:
     buffer = FromWorker()
-    buffer.hello(info)
+    buffer.hello(info, holds)
     ((frame, says),) = frames(buffer, worker_pb2.WorkerFrame)
     assert says is Says.HELLO
     assert frame.hello.protocol == PROTOCOL
     assert nouns.worker_info(frame.hello) == info
+    assert nouns.holds(frame.hello) == holds
 
 
 JOBS = st.builds(
@@ -119,11 +130,14 @@ JOBS = st.builds(
     args=PAYLOADS,
     session=st.just("") | IDS,
     window=NUMBERS,
+    leased=st.booleans(),
 )
 TO_WORKER = st.one_of(
     st.tuples(st.just("assign"), JOBS, NUMBERS, PAYLOADS, st.booleans()),
     st.tuples(st.just("credit"), IDS, NUMBERS),
     st.tuples(st.just("cancel"), IDS, st.sampled_from(["CANCELLED", "DEADLINE_EXCEEDED", "TAKE_BACK"])),
+    st.tuples(st.just("adopt"), IDS, NUMBERS),
+    st.tuples(st.just("release"), IDS),
     st.tuples(st.just("close_session"), IDS),
     st.tuples(st.just("heartbeat")),
     st.tuples(st.just("draining")),
@@ -143,8 +157,10 @@ def test_what_a_hub_says_to_a_worker_arrives(said: list[tuple[Any, ...]]) -> Non
             heard.append(("assign", one))
         heard += [("credit", *pair) for pair in incoming.credits(frame.credit)]
         heard += [("cancel", *pair) for pair in incoming.cancels(frame.cancel)]
+        heard += [("adopt", one.job, one.chunks) for one in frame.adopted]
+        heard += [("release", one) for one in frame.released]
         heard += [("close_session", one) for one in frame.close_session]
-    for verb in ("credit", "cancel", "close_session"):
+    for verb in ("credit", "cancel", "adopt", "release", "close_session"):
         assert [one for one in heard if one[0] == verb] == [one for one in said if one[0] == verb]
     asked = [one[1:] for one in said if one[0] == "assign"]
     given_ = [one[1] for one in heard if one[0] == "assign"]
@@ -152,6 +168,7 @@ def test_what_a_hub_says_to_a_worker_arrives(said: list[tuple[Any, ...]]) -> Non
     for (job, timeout_ms, data, moved), got in zip(asked, given_, strict=True):
         assert (got.job, got.handler, got.window, got.session) == (job.id, job.handler, job.window, job.session)
         assert (got.args.data, got.args.media, got.attempt) == (job.args.data, job.args.media, 1)
+        assert got.leased is job.leased
         assert got.deadline == (timeout_ms / 1000 if timeout_ms else None)
         if job.session:
             assert got.moved == moved

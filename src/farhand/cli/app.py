@@ -95,7 +95,8 @@ def hub(
         ),
     ] = None,
     lease: Annotated[
-        float | None, typer.Option("--lease", help="Seconds after which another hub takes over what this one left.")
+        float | None,
+        typer.Option("--lease", help="Seconds until a durable job of a lost worker or hub is tried again."),
     ] = None,
     grace: Grace = None,
     log_level: LogLevel = None,

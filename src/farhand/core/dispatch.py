@@ -84,6 +84,12 @@ class Dispatch:
         while len(group.known) > KNOWN_LIMIT:
             del group.known[next(iter(group.known))]
 
+    def occupy(self, link: int, count: int) -> None:
+        """So many of its slots are taken already."""
+        seat = self._seats[link]
+        for _ in range(count):
+            self._occupy(seat)
+
     def leave(self, link: int) -> None:
         """It is gone; its slots with it."""
         seat = self._seats.pop(link)

@@ -19,7 +19,8 @@ class Assign(msgspec.Struct, frozen=True, gc=False):
 
 
 class CancelJob(msgspec.Struct, frozen=True, gc=False):
-    """Ask the worker to end a job. `reason` is CANCELLED, DEADLINE_EXCEEDED, or TAKE_BACK (only if not begun)."""
+    """Ask the worker to end a job. `reason` is CANCELLED, DEADLINE_EXCEEDED, TAKE_BACK (only if not begun), or
+    LEASE_LOST (another has it, or had its end)."""
 
     link: int
     job: str
@@ -50,11 +51,28 @@ class CloseWorker(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
-    """Give `event` to whoever asked for the job; a last event is the last delivery. `number` as on the wire."""
+    """Give `event` to whoever asked for the job; a last event is the last delivery. `number` as on the wire. `link` is
+    where a leased job ended: its worker holds the end until it is told that it is kept."""
 
     job: str
     event: Event
     number: int = 0
+    link: int | None = None
 
 
-Effect = Assign | CancelJob | GiveCredit | DropSession | CloseWorker | Deliver
+class Adopt(msgspec.Struct, frozen=True, gc=False):
+    """Tell a worker that a job it held while it had no hub is this hub's now, of which it has `chunks`."""
+
+    link: int
+    job: str
+    chunks: int
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """Tell a worker that the end of a job needn't be kept by it: it is, or it is nobody's."""
+
+    link: int
+    job: str
+
+
+Effect = Assign | CancelJob | GiveCredit | DropSession | CloseWorker | Deliver | Adopt | Release

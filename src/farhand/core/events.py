@@ -31,10 +31,12 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
 
 
 class WorkerJoined(msgspec.Struct, frozen=True, gc=False):
-    """A worker introduced itself on connection `link`, a number never used before."""
+    """A worker introduced itself on connection `link`, a number never used before. It holds leased jobs that it began
+    for a hub it lost: each is to be adopted or disowned."""
 
     link: int
     info: WorkerInfo
+    held: tuple[str, ...] = ()
 
 
 class WorkerHeard(msgspec.Struct, frozen=True, gc=False):
@@ -96,6 +98,21 @@ class JobEnded(msgspec.Struct, frozen=True, gc=False):
     chunks: int
 
 
+class JobAdopted(msgspec.Struct, frozen=True, gc=False):
+    """A job that the worker held when it joined is this hub's now, which has `chunks` of it."""
+
+    link: int
+    job: Job
+    chunks: int
+
+
+class JobDisowned(msgspec.Struct, frozen=True, gc=False):
+    """A job that the worker held when it joined is another's, or over."""
+
+    link: int
+    job: str
+
+
 class SessionOpened(msgspec.Struct, frozen=True, gc=False):
     """A caller opens a session; it is pinned with its first call."""
 
@@ -133,6 +150,8 @@ Input = (
     | JobReported
     | JobChunk
     | JobEnded
+    | JobAdopted
+    | JobDisowned
     | SessionOpened
     | SessionClosed
     | Ticked

@@ -22,7 +22,7 @@ from farhand.core.sessions import Sessions
 from farhand.core.streams import Stream
 from farhand.errors import JobNotFound, Overloaded, ProtocolViolation, Unavailable
 from farhand.model.event import Event, Fault, Kind, Outcome
-from farhand.model.job import Job
+from farhand.model.job import ATTEMPT_MARK, Job
 from farhand.model.limits import CANCEL_TIMEOUT, SILENCE, STALL_TIMEOUT, START_TIMEOUT
 from farhand.model.payload import NOTHING
 from farhand.model.session import Session
@@ -110,6 +110,8 @@ class Machine:
             on.JobReported: self._job_reported,
             on.JobChunk: self._job_chunk,
             on.JobEnded: self._job_ended,
+            on.JobAdopted: self._job_adopted,
+            on.JobDisowned: self._job_disowned,
             on.SessionOpened: self._session_opened,
             on.SessionClosed: self._session_closed,
             on.Ticked: self._ticked,
@@ -170,6 +172,11 @@ class Machine:
     def knows(self, job: str) -> bool:
         """Whether this job hasn't ended yet."""
         return job in self._jobs
+
+    def holds(self, link: int, job: str) -> bool:
+        """Whether the worker on `link` holds a slot for this job."""
+        worker = self._workers.get(link)
+        return worker is not None and job in worker.held
 
     # -- jobs, from their callers ------------------------------------------------------------------------------------
 
@@ -264,22 +271,49 @@ class Machine:
                 self._stream(record).end(event.chunks if record.job.window else 0)
             if record.job.events and record.state is _ASSIGNED and event.event.kind is _SUCCEEDED:
                 self._out.append(do.Deliver(job, Event(Kind.STARTED, worker=worker.info.id)))
-            self._end(record, event.event, event.chunks, now)
+            self._end(record, event.event, event.chunks, now, link if record.job.leased else None)
+        elif ATTEMPT_MARK in job:
+            self._out.append(do.Release(link, job))
         self._free(worker, link, job)
         self._fill(link, now)
+
+    def _job_adopted(self, event: on.JobAdopted, now: float) -> None:
+        link, job = event.link, event.job
+        worker = self._workers.get(link)
+        if worker is None or job.id not in worker.held or job.id in self._jobs:
+            raise JobNotFound(f"job {job.id} isn't held by that worker any more, or is another's")
+        self._jobs[job.id] = record = _Record(job)
+        record.state, record.link = _RUNNING, link
+        record.stream = Stream(job.window, event.chunks)
+        if job.deadline is not None:
+            self._deadlines.add(job.id, job.deadline)
+        self._out.append(do.Adopt(link, job.id, event.chunks))
+
+    def _job_disowned(self, event: on.JobDisowned, now: float) -> None:
+        worker, record = self._workers.get(event.link), self._jobs.get(event.job)
+        mine = record is not None and record.link == event.link
+        if worker is not None and event.job in worker.held and not mine:
+            self._out.append(do.CancelJob(event.link, event.job, "LEASE_LOST"))
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
     def _worker_joined(self, event: on.WorkerJoined, now: float) -> None:
         link, info = event.link, event.info
+        if len(event.held) > info.slots or len(set(event.held)) < len(event.held):
+            raise ProtocolViolation(
+                f"worker {info.id!r} has {info.slots} slots, and says it holds {len(event.held)} jobs"
+            )
         older = self._links.get(info.id)
         if older is not None:
             self._out.append(do.CloseWorker(older, "REPLACED", f"a newer worker registered as {info.id!r}"))
             self._gone(older, now, f"worker {info.id!r} was replaced by a newer one of the same id")
-        self._workers[link] = _Worker(info, now)
+        self._workers[link] = worker = _Worker(info, now)
         self._links[info.id] = link
         self._presence.join(link, now)
         self._dispatch.join(link, info)
+        if event.held:
+            worker.held = dict.fromkeys(event.held, BEGUN)
+            self._dispatch.occupy(link, len(event.held))
         if self._check_at is None:
             self._check_at = now + CHECK_EVERY
         self._fill(link, now)
@@ -299,7 +333,7 @@ class Machine:
         worker = self._workers.get(event.link)
         if worker is not None:
             how = "said goodbye" if event.clean else "was lost"
-            self._gone(event.link, now, f"worker {worker.info.id!r} {how} while it had the job")
+            self._gone(event.link, now, f"worker {worker.info.id!r} {how} while it had the job", clean=event.clean)
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -336,7 +370,8 @@ class Machine:
                 self._dispatch.withdraw(record.job)
                 self._end(record, _lost_before("the hub stopped before any worker had the job"), 0, now)
             else:
-                self._end(record, _outcome_unknown("the hub stopped while a worker had the job"), 0, now)
+                lost = _outcome_unknown("the hub stopped while a worker had the job", may_return=record.job.leased)
+                self._end(record, lost, 0, now)
 
     # -- steps shared by the verbs -----------------------------------------------------------------------------------
 
@@ -378,8 +413,9 @@ class Machine:
         if link is not None:
             self._assign(record, link, now)
 
-    def _end(self, record: _Record, event: Event, chunks: int, now: float) -> None:
-        """Record a job's one end and tell its caller. Its slot is freed by the worker's own word, not here."""
+    def _end(self, record: _Record, event: Event, chunks: int, now: float, link: int | None = None) -> None:
+        """Record a job's one end and tell its caller. Its slot is freed by the worker's own word, not here. `link` is
+        where it ended, if its worker holds the end until it is kept."""
         record.state = after(record.state, BY_END[event.kind])
         job = record.job
         del self._jobs[job.id]
@@ -387,7 +423,7 @@ class Machine:
             self._deadlines.remove(job.id, record.due)
         if job.session:
             self._sessions.finish(job.session, now)
-        self._out.append(do.Deliver(job.id, event, chunks))
+        self._out.append(do.Deliver(job.id, event, chunks, link))
 
     def _overdue(self, record: _Record, now: float) -> None:
         """The job's deadline has passed, or the time its cancel may take."""
@@ -415,8 +451,9 @@ class Machine:
         self._out.append(do.CancelJob(record.link, job.id, "DEADLINE_EXCEEDED"))
         self._end(record, Event(Kind.EXPIRED, fault=fault), self._chunks(record), now)
 
-    def _gone(self, link: int, now: float, why: str) -> None:
-        """A worker is not there any more: end or move on what it had."""
+    def _gone(self, link: int, now: float, why: str, *, clean: bool = False) -> None:
+        """A worker is not there any more: end or move on what it had. Unless it went clean, it may be back with its
+        leased jobs."""
         worker = self._workers.pop(link)
         del self._links[worker.info.id]
         self._presence.leave(link)
@@ -425,9 +462,9 @@ class Machine:
         for job in worker.held:
             record = self._jobs.get(job)
             if record is not None and record.link == link:
-                self._end(
-                    record, _outcome_unknown(f"{why}: it may or may not have finished"), self._chunks(record), now
-                )
+                may_return = record.job.leased and not clean
+                lost = _outcome_unknown(f"{why}: it may or may not have finished", may_return=may_return)
+                self._end(record, lost, self._chunks(record), now)
         if fates:
             self._settle_waiting(fates, f"{why.partition(' while ')[0]}, and the session's state with it", now)
 
@@ -532,8 +569,9 @@ def _cancelled(text: str, outcome: Outcome) -> Event:
     return Event(Kind.CANCELLED, fault=Fault("CANCELLED", text), outcome=outcome)
 
 
-def _outcome_unknown(text: str) -> Event:
-    return Event(Kind.FAILED, fault=Fault("OUTCOME_UNKNOWN", text))
+def _outcome_unknown(text: str, *, may_return: bool = False) -> Event:
+    """With `may_return`, of a leased job: its worker may go on with it and present it again."""
+    return Event(Kind.FAILED, fault=Fault("OUTCOME_UNKNOWN", text, False, {"may_return": True} if may_return else {}))
 
 
 def _lost_before(text: str) -> Event:

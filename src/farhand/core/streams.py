@@ -11,8 +11,8 @@ class Stream:
 
     __slots__ = ("chunks", "credit")
 
-    def __init__(self, window: int) -> None:
-        self.chunks = 0
+    def __init__(self, window: int, chunks: int = 0) -> None:
+        self.chunks = chunks
         self.credit = window
 
     def take(self, number: int, size: int) -> None:

@@ -84,6 +84,11 @@ class Attempt:
         self.deliver(0, Event(Kind.FAILED, fault=fault), 0)
 
 
+def may_return(event: Event) -> bool:
+    """Whether this end only says that the worker was lost, which may be back with the attempt."""
+    return event.fault is not None and event.fault.details.get("may_return") is True
+
+
 class Attempts:
     """All of one hub. `track` runs what nobody waits for; `wake` is called when there may be room for a claim."""
 
@@ -104,10 +109,13 @@ class Attempts:
         self._holding = Holding(store.now, store.shared)
         self._log = structlog.get_logger("farhand.durable")
 
-    def add(self, kept: KeptJob) -> Attempt:
-        """A job was claimed."""
-        attempt = self.by_job[kept.job.id] = Attempt(self, kept)
-        return attempt
+    def add(self, attempt: Attempt) -> None:
+        """A job was claimed or taken up; what another attempt of it has yet to say, its epoch keeps from being
+        written."""
+        before = self.by_job.get(attempt.kept.job.id)
+        if before is not None:
+            before.over = True
+        self.by_job[attempt.kept.job.id] = attempt
 
     def stop(self) -> None:
         """Hold nothing more for a store that is away."""
@@ -124,7 +132,9 @@ class Attempts:
         try:
             while attempt.said and not attempt.over:
                 said, attempt.said, attempt.chatter = tuple(attempt.said), [], 0
-                if said[-1].event.kind.final:
+                if may_return(said[-1].event):
+                    await self._let_go(attempt, said[:-1])
+                elif said[-1].event.kind.final:
                     await self._finish(attempt, said)
                 elif not await self._go_on(attempt, said):
                     self.lose(attempt)
@@ -164,6 +174,12 @@ class Attempts:
             self._hub.tell(on.Granted(attempt.call, read))
         return True
 
+    async def _let_go(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
+        """Its worker was lost, and may come back with it while its lease holds; else the lease's end decides."""
+        if said and not await self._go_on(attempt, said):
+            self.lose(attempt)
+        self.drop(attempt)
+
     async def _finish(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
         kept, now = attempt.kept, self._store.now()
         verdict = judge(
@@ -174,9 +190,9 @@ class Attempts:
             await self.settle(kept, verdict, said)  # fenced by the state it moves from, so it may be done again
 
         await self._holding.write(attempt, True, write, write)
-        attempt.over = True
-        if self.by_job.get(kept.job.id) is attempt:
-            del self.by_job[kept.job.id]
+        if not attempt.over:
+            self.drop(attempt)
+            self._hub.release(attempt.call)
 
     # -- moves -------------------------------------------------------------------------------------------------------
 
@@ -221,10 +237,17 @@ class Attempts:
 
     def lose(self, attempt: Attempt) -> None:
         """The lease is another's, or can't be written for: stop the handler, and record nothing more."""
+        if not attempt.over:
+            self.drop(attempt)
+            self._hub.abandon(attempt.call)
+            self._hub.release(attempt.call)
+            self._hub.settle()
+
+    def drop(self, attempt: Attempt) -> None:
+        """Nothing more of it is recorded here."""
         attempt.over = True
-        self.by_job.pop(attempt.kept.job.id, None)
-        self._hub.abandon(attempt.call)
-        self._hub.settle()
+        if self.by_job.get(attempt.kept.job.id) is attempt:
+            del self.by_job[attempt.kept.job.id]
 
     def lose_job(self, id: str) -> None:
         """As `lose`, of this job's attempt, if there is one."""
@@ -240,6 +263,13 @@ class Attempts:
         elif attempt is not None and self._hub.knows(attempt.call):
             self._hub.cancel(attempt.call)
             self._hub.settle()
+
+    def lose_late(self, lease: float) -> None:
+        """Lose those that run on the last third of their lease, which couldn't be renewed: another hub may be next."""
+        late = self._store.now() + lease / 3 if self._store.shared else 0.0
+        for attempt in [one for one in self.by_job.values() if one.held_until < late]:
+            if self._hub.knows(attempt.call):
+                self.lose(attempt)
 
     async def renew(self, lease: float) -> None:
         """Extend every lease by `lease` seconds from now; stop what has lost its own.

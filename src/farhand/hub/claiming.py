@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 
 from farhand.errors import FarhandError
 from farhand.hub import chores
@@ -30,14 +29,12 @@ class Claiming:
         attempts: Attempts,
         lease: float,
         troubles: Troubles,
-        recover: Callable[[], Awaitable[None]],
     ) -> None:
         self._hub = hub
         self._store = store
         self._attempts = attempts
         self._lease = lease
         self._troubles = troubles
-        self._recover = recover
         self._work = asyncio.Event()
 
     def wake(self) -> None:
@@ -46,16 +43,11 @@ class Claiming:
 
     async def run(self) -> None:
         """Give due jobs to free slots, whenever there may be both."""
-        unsure = not self._store.shared
         while True:
             self._work.clear()
-            claimed, done = 0, False
+            claimed = 0
             with self._troubles.excused("jobs can't be claimed; trying again"):
-                if unsure:
-                    await self._recover()
                 claimed = 0 if self._hub.draining else await self._claim()
-                done = True
-            unsure = not done
             if not claimed:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(chores.LOOK_EVERY):
@@ -74,8 +66,9 @@ class Claiming:
                 lease_until=now + self._lease,
             )
             claimed = await self._store.claim(wanted, now)
-            attempts = [self._attempts.add(kept) for kept in claimed]
+            attempts = [Attempt(self._attempts, kept) for kept in claimed]
             for attempt in attempts:
+                self._attempts.add(attempt)
                 if not attempt.kept.job.inputs:
                     self._begin(attempt)
             await asyncio.gather(*[self._feed(attempt) for attempt in attempts if attempt.kept.job.inputs])

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Collection, Coroutine
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from typing import Any
 
 from farhand.core.lifecycle import Move, sources
 from farhand.errors import InvalidArguments, JobNotFound
 from farhand.hub import chores
+from farhand.hub.adopting import Adopting
 from farhand.hub.attempts import Attempts
 from farhand.hub.chores import Troubles
 from farhand.hub.claiming import Claiming
@@ -27,7 +28,7 @@ from farhand.hub.service import Hub, Sink
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import State
-from farhand.model.worker import WorkerInfo
+from farhand.model.worker import Hold, WorkerInfo
 from farhand.ports.store import Added, Change, Filter, News, Store
 
 
@@ -42,12 +43,15 @@ class Durables:
         self._troubles = Troubles()
         self._following = Following(store, self.track)
         self._attempts = Attempts(hub, store, self._following, self.track, self._wake)
-        self._leases = Leases(store, self._attempts, lease, self._troubles, hub.id)
-        self._claiming = Claiming(hub, store, self._attempts, lease, self._troubles, self._leases.recover)
+        self._leases = Leases(store, self._attempts, lease, self._troubles)
+        self._claiming = Claiming(hub, store, self._attempts, lease, self._troubles)
+        self._adopting = Adopting(hub, store, self._attempts, lease)
         self._elsewhere = Elsewhere(store, self._attempts.by_job, self._attempts.cancel, self._attempts.lose_job)
         self.declarations = Declarations()
         self.schedules = Schedules(store, self._wake)
         hub.on_join = self._hear_of
+        hub.on_hold = self._take_up
+        hub.lease = lease
 
     # -- its life ----------------------------------------------------------------------------------------------------
 
@@ -71,6 +75,7 @@ class Durables:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._attempts.stop()
+        self._adopting.stop()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
@@ -81,6 +86,10 @@ class Durables:
     def _hear_of(self, info: WorkerInfo) -> None:
         self.declarations.hear(info)
         self.schedules.hear(info)
+
+    def _take_up(self, link: int, info: WorkerInfo, holds: Sequence[Hold]) -> None:
+        for hold in holds:
+            self.track(self._adopting.adopt(link, info, hold))
 
     def track(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that nobody waits for but `stop`."""

@@ -13,7 +13,7 @@ from farhand.hub.chores import Troubles
 from farhand.model.durable import KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import LEASED, State
-from farhand.ports.store import Change, Filter, Store
+from farhand.ports.store import Change, Store
 
 LEASE = 30.0
 """Seconds a lease lasts, unless said otherwise; renewed RENEWALS times meanwhile."""
@@ -22,14 +22,13 @@ PAGE = 256
 
 
 class Leases:
-    """The chores of one hub about leases, of `lease` seconds. `hub_id` is whom its claims are for."""
+    """The chores of one hub about leases, of `lease` seconds."""
 
-    def __init__(self, store: Store, attempts: Attempts, lease: float, troubles: Troubles, hub_id: str) -> None:
+    def __init__(self, store: Store, attempts: Attempts, lease: float, troubles: Troubles) -> None:
         self._store = store
         self._attempts = attempts
         self._lease = lease
         self._troubles = troubles
-        self._hub_id = hub_id
 
     async def renewing(self) -> None:
         """Extend what runs here, again and again."""
@@ -40,6 +39,7 @@ class Leases:
             with self._troubles.excused("leases can't be renewed; trying again"):
                 await self._attempts.renew(self._lease)
                 pause = self._lease / RENEWALS
+            self._attempts.lose_late(self._lease)
 
     async def looking(self) -> None:
         """Decide on what is overdue, again and again."""
@@ -49,17 +49,6 @@ class Leases:
                 now = self._store.now()
                 for kept in await self._store.overdue(now, PAGE):
                     await self._overdue(kept, now)
-
-    async def recover(self) -> None:
-        """Try again what nobody runs though it is leased: by a hub before this one, where nobody else can hold a lease
-        of the store; or by a claim of this hub whose answer was lost."""
-        before = ""
-        while leased := await self._store.find(Filter(states=LEASED, before=before, limit=PAGE)):
-            for kept in leased:
-                own = kept.worker == self._hub_id or not self._store.shared
-                if own and kept.job.id not in self._attempts.by_job:
-                    await self._lapse(kept, "the hub that had it was lost")
-            before = leased[-1].job.id
 
     async def _overdue(self, kept: KeptJob, now: float) -> None:
         job = kept.job

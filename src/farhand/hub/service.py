@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from farhand.model.limits import NAME_LIMIT, SESSION_TTL, WINDOW_LIMIT
 from farhand.model.names import check_name
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.session import OnLoss, Session
-from farhand.model.worker import WorkerInfo, WorkerView
+from farhand.model.worker import Hold, WorkerInfo, WorkerView
 
 LABELS_LIMIT = 32
 
@@ -52,6 +52,12 @@ class WorkerPort(Protocol):
 
     def credit(self, job: str, amount: int) -> None:
         """Let it send more chunks of a job, in bytes."""
+
+    def adopt(self, job: str, chunks: int) -> None:
+        """Let it say again what it said of a job it holds after so many chunks, and go on."""
+
+    def release(self, job: str) -> None:
+        """Let it forget a leased job's end."""
 
     def drop_session(self, session: str) -> None:
         """Let it forget a session's state."""
@@ -84,6 +90,7 @@ class Hub:
         self._machine = Machine(limits)
         self._sinks: dict[str, tuple[Sink, int]] = {}
         self._ports: dict[int, WorkerPort] = {}
+        self._ended: dict[str, int] = {}
         self._links = 0
         self._armed: tuple[float, asyncio.TimerHandle] | None = None
         self._quiet: asyncio.Event | None = None
@@ -91,6 +98,10 @@ class Hub:
         """Called when slots have become free."""
         self.on_join: Callable[[WorkerInfo], None] | None = None
         """Called with what a worker says of itself when it connects."""
+        self.on_hold: Callable[[int, WorkerInfo, Sequence[Hold]], None] | None = None
+        """Called with the leased jobs that a worker holds when it connects on a link."""
+        self.lease = 0.0
+        """Seconds that leased jobs are a worker's after it last heard the hub; 0: none are."""
         self._log = structlog.get_logger("farhand.hub")
         self._perform: dict[type, Callable[[Any], None]] = {
             do.Assign: self._do_assign,
@@ -99,6 +110,8 @@ class Hub:
             do.DropSession: self._do_drop,
             do.CloseWorker: self._do_close,
             do.Deliver: self._do_deliver,
+            do.Adopt: self._do_adopt,
+            do.Release: self._do_release,
         }
 
     # -- for callers -------------------------------------------------------------------------------------------------
@@ -134,7 +147,7 @@ class Hub:
             _checked("handler", handler),
             args,
             _checked("group", group) if group else "default",
-            None if timeout is None or timeout > FOREVER else now + timeout,
+            self.deadline(timeout),
             priority,
             _check_labels(labels) if labels else NO_LABELS,
             session,
@@ -143,6 +156,7 @@ class Hub:
             now,
             1 if durable is None else durable[1],
             inputs,
+            durable is not None,
         )
         self._sinks[id] = (sink, tag)
         try:
@@ -166,6 +180,40 @@ class Hub:
         if job in self._sinks:
             self._sinks[job] = (_NOBODY, 0)
             self.tell(on.CancelAsked(job))
+
+    def adopt(self, link: int, sink: Sink, job: Job, chunks: int) -> None:
+        """Take on a leased job that the worker on `link` held when it joined, and of which `chunks` are kept.
+
+        Raises:
+            JobNotFound: it holds it no more, or somebody else has it here.
+        """
+        if job.id in self._sinks:
+            raise JobNotFound(f"job {job.id} is another's at this hub")
+        self._sinks[job.id] = (sink, 0)
+        try:
+            self.tell(on.JobAdopted(link, job, chunks))
+        except BaseException:
+            del self._sinks[job.id]
+            raise
+
+    def deadline(self, timeout: float | None) -> float | None:
+        """When so many seconds from now are over; None for never."""
+        return None if timeout is None or timeout > FOREVER else self.now() + timeout
+
+    def holds(self, link: int, job: str) -> bool:
+        """Whether the worker on `link` has a slot taken by this job."""
+        return self._machine.holds(link, job)
+
+    def disown(self, link: int, job: str) -> None:
+        """Tell the worker on `link` that a leased job it held when it joined is another's, or over."""
+        self.tell(on.JobDisowned(link, job))
+
+    def release(self, job: str) -> None:
+        """Tell the worker on which a leased job ended that the end is kept, or won't be."""
+        link = self._ended.pop(job, None)
+        port = self._ports.get(link) if link is not None else None
+        if port is not None:
+            port.release(job)
 
     def watch_end(self, job: str, sink: Sink) -> None:
         """Let `sink` also see the job's events from now on, with tag 0.
@@ -207,13 +255,25 @@ class Hub:
 
     # -- for workers -------------------------------------------------------------------------------------------------
 
-    def join(self, info: WorkerInfo, port: WorkerPort) -> int:
-        """A worker connected; the number of its link, by which its front names it from now on."""
+    def join(self, info: WorkerInfo, port: WorkerPort, holds: Sequence[Hold] = ()) -> int:
+        """A worker connected, which holds these leased jobs; the number of its link, by which its front names it from
+        now on. A hub without leases has nothing to do with them, and its worker lets them go.
+
+        Raises:
+            ProtocolViolation: it holds more than it has slots.
+        """
         self._links += 1
         link = self._links
         self._ports[link] = port
-        self.tell(on.WorkerJoined(link, info))
+        held = tuple([hold.job for hold in holds]) if self.on_hold is not None else ()
+        try:
+            self.tell(on.WorkerJoined(link, info, held))
+        except BaseException:
+            del self._ports[link]
+            raise
         self.settle()
+        if self.on_hold is not None:
+            self.on_hold(link, info, holds)
         if self.on_join is not None:
             self.on_join(info)
         if self.on_room is not None:
@@ -317,7 +377,11 @@ class Hub:
         event = effect.event
         if event.kind >= _SUCCEEDED:
             sink, tag = self._sinks.pop(effect.job)
+            if effect.link is not None:
+                self._ended[effect.job] = effect.link
             sink.deliver(tag, event, effect.number)
+            if sink is _NOBODY:
+                self.release(effect.job)
             if self._quiet is not None and not self._sinks:
                 self._quiet.set()
         else:
@@ -332,6 +396,12 @@ class Hub:
 
     def _do_credit(self, effect: do.GiveCredit) -> None:
         self._ports[effect.link].credit(effect.job, effect.amount)
+
+    def _do_adopt(self, effect: do.Adopt) -> None:
+        self._ports[effect.link].adopt(effect.job, effect.chunks)
+
+    def _do_release(self, effect: do.Release) -> None:
+        self._ports[effect.link].release(effect.job)
 
     def _do_drop(self, effect: do.DropSession) -> None:
         self._ports[effect.link].drop_session(effect.session)

@@ -27,7 +27,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
     `window` is how many bytes of chunks the caller takes before granting more; 0 when it wants none. `events` says
     whether it wants queued, started, progress and console entries too. A job with `session` runs on that session's
-    worker, in that session's group. `inputs` are arguments beside `args`.
+    worker, in that session's group. `inputs` are arguments beside `args`. One that is `leased` is an attempt of a
+    durable job, whose worker may go on with it while it has no hub.
     """
 
     id: str
@@ -43,3 +44,4 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     submitted: float = 0.0
     attempt: int = 1
     inputs: tuple[Input, ...] = ()
+    leased: bool = False

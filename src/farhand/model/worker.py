@@ -23,6 +23,17 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A leased job that a worker has gone on with while it had no hub. `job` is what hub and worker call the attempt,
+    `left` the seconds to its deadline (None for none), `window` its bytes of chunks without credit, `chunks` how many
+    it has sent."""
+
+    job: str
+    left: float | None = None
+    window: int = 0
+    chunks: int = 0
+
+
 class WorkerState(StrEnum):
     """READY gets work; STALLED is connected but silent; DRAINING finishes what it has and takes nothing new."""
 

@@ -2,6 +2,7 @@
 
 It checks at every step what must always hold, and at the end that nothing was lost: each job has exactly one end,
 no worker ever holds more jobs than slots, a job goes only where it may, and a session's calls stay on one worker.
+Workers that are lost may be back with their leased jobs, which go on from there or are disowned.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class _Worker:
         self.handlers = {spec.name for spec in info.handlers}
         self.jobs: dict[str, int] = {}
         self.begun: set[str] = set()
+        self.presented: set[str] = set()
         self.draining = False
 
 
@@ -51,6 +53,7 @@ class Simulation:
         self.homes: dict[str, int] = {}
         self.moves: dict[str, OnLoss] = {}
         self.workers: dict[int, _Worker] = {}
+        self.away: list[_Worker] = []
         self._links = 0
         self._ids = 0
 
@@ -71,6 +74,8 @@ class Simulation:
             (12, self._pass_time),
             (1, self._drain_worker),
             (4, self._grant),
+            (4, self._come_back),
+            (6, self._take_up),
         ]
         weights = [weight for weight, _ in actions]
         for _ in range(steps):
@@ -89,8 +94,9 @@ class Simulation:
         pick = self.random
         self._ids += 1
         session = pick.choice([*self.moves, "unknown"]) if self.moves and pick.random() < 0.3 else ""
+        leased = not session and pick.random() < 0.4
         job = Job(
-            f"job-{self._ids}",
+            f"job-{self._ids}{'#1' if leased else ''}",
             pick.choice((*HANDLERS, "nothing")),
             Payload(b"{}"),
             pick.choice(GROUPS),
@@ -101,6 +107,7 @@ class Simulation:
             pick.choice((0, 500, 1_000_000)),
             pick.random() < 0.5,
             self.now,
+            leased=leased,
         )
         self.jobs[job.id] = job
         try:
@@ -129,9 +136,40 @@ class Simulation:
     def _leave(self) -> None:
         if self.workers:
             link = self.random.choice(list(self.workers))
-            del self.workers[link]
-            self._forget_homes(link)
-            self._tell(on.WorkerLeft(link, self.random.random() < 0.5))
+            self._gone(link)
+            self._tell(on.WorkerLeft(link, self.random.random() < 0.3))
+
+    def _gone(self, link: int) -> None:
+        worker = self.workers.pop(link)
+        worker.jobs = {job: chunks for job, chunks in worker.jobs.items() if self.jobs[job].leased}
+        self.away.append(worker)
+        self.homes = {session: home for session, home in self.homes.items() if home != link}
+
+    def _come_back(self) -> None:
+        """A lost worker presents its leased jobs."""
+        if self.away and len(self.workers) <= 5:
+            old = self.away.pop(self.random.randrange(len(self.away)))
+            self._links += 1
+            self.workers[self._links] = worker = _Worker(old.info)
+            worker.jobs, worker.begun, worker.presented = old.jobs, set(old.jobs), set(old.jobs)
+            self._tell(on.WorkerJoined(self._links, old.info, tuple(old.jobs)))
+
+    def _take_up(self) -> None:
+        """The hub adopts a job that was presented, or disowns it; the worker may have left meanwhile."""
+        links = {job: link for link, worker in self.workers.items() for job in worker.presented}
+        if not links:
+            return
+        job = self.random.choice(list(links))
+        link, chunks = links[job], self.random.randint(0, self.workers[links[job]].jobs[job])
+        end = self.ends.get(job)
+        may_return = end is not None and end.fault is not None and "may_return" in end.fault.details
+        if not may_return or self.random.random() < 0.3:
+            self._tell(on.JobDisowned(link, job))
+            return
+        del self.ends[job]
+        self.workers[link].presented.discard(job)
+        self.workers[link].jobs[job] = chunks
+        self._tell(on.JobAdopted(link, self.jobs[job], chunks))
 
     def _work(self) -> None:
         held = [(link, job) for link, worker in self.workers.items() for job in worker.jobs]
@@ -141,6 +179,10 @@ class Simulation:
         worker = self.workers[link]
         self._tell(on.WorkerHeard(link))
         if link not in self.workers or job not in worker.jobs:
+            return
+        if job in worker.presented:
+            if self.random.random() < 0.2:
+                self._finish(link, worker, job)
             return
         if job not in worker.begun:
             if worker.draining and self.random.random() < 0.7:
@@ -165,6 +207,7 @@ class Simulation:
         fault = None if kind is Kind.SUCCEEDED else Fault("HANDLER_FAILED", "no")
         chunks = worker.jobs.pop(job)
         worker.begun.discard(job)
+        worker.presented.discard(job)
         self._tell(on.JobEnded(link, job, Event(kind, fault=fault), chunks))
 
     def _cancel(self) -> None:
@@ -221,8 +264,7 @@ class Simulation:
         elif isinstance(effect, do.Deliver):
             self._delivered(effect)
         elif isinstance(effect, do.CloseWorker):
-            del self.workers[effect.link]
-            self._forget_homes(effect.link)
+            self._gone(effect.link)
         elif isinstance(effect, do.CancelJob):
             self._told_to_cancel(effect)
         elif effect.link not in self.workers:
@@ -255,9 +297,6 @@ class Simulation:
         worker = self.workers.get(effect.link)
         if worker is None or effect.job not in worker.jobs:
             raise Violation(f"a worker was told to cancel {effect.job}, which it doesn't have")
-
-    def _forget_homes(self, link: int) -> None:
-        self.homes = {session: home for session, home in self.homes.items() if home != link}
 
     def _check(self) -> None:
         for link, worker in self.workers.items():

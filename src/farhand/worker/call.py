@@ -21,9 +21,11 @@ from farhand.worker.app import Handler
 from farhand.worker.context import Context, Stop
 from farhand.worker.inputs import filled
 from farhand.worker.outbox import Outbox
+from farhand.worker.unkept import Unkept
 
 ROOM_PATIENCE = 1.0
 TIMED_OUT = "HANDLER_TIMEOUT"
+LEASE_LOST = "LEASE_LOST"
 
 _STARTED, _SUCCEEDED, _CHUNK = int(Kind.STARTED), int(Kind.SUCCEEDED), int(Kind.CHUNK)
 _AS_JSON, _AS_MSGPACK = int(Media.JSON), int(Media.MSGPACK)
@@ -54,15 +56,19 @@ class Call:
         "ended",
         "generation",
         "handler",
+        "held_until",
         "inputs",
         "job",
         "media",
+        "presented",
         "reason",
+        "released",
         "said_start",
         "session",
         "session_state",
         "stop",
         "timer",
+        "unkept",
         "window",
         "worker_id",
     )
@@ -84,6 +90,10 @@ class Call:
         self.worker_id = worker_id
         self.session_state: dict[str, Any] | None = None
         self.generation = outbox.generation
+        self.presented = -1
+        self.unkept = Unkept() if assignment.leased else None
+        self.held_until: float | None = None
+        self.released = False
         self.chunks = 0
         self.began = False
         self.said_start = False
@@ -207,6 +217,12 @@ class Call:
 
     def grant(self, amount: int) -> None:
         """The reader takes more."""
+        if self.unkept is not None:
+            self._outbox.kept(self.unkept, amount)
+        self.give(amount)
+
+    def give(self, amount: int) -> None:
+        """There is room for so many more bytes of chunks."""
         self.credit += amount
         self.nudge()
 
@@ -276,8 +292,16 @@ class Call:
             self.chunks = number
             self._outbox.chunk(self, body, media, number)
 
+    def forfeit(self) -> None:
+        """Its lease is over: whatever it said that isn't kept is nobody's."""
+        fault = Fault("OUTCOME_UNKNOWN", f"the worker stopped {self.handler.name!r}: its lease was over")
+        self._outbox.forfeit(self, bodies.fault_bytes(fault), self.chunks)
+
     def _end(self, kind: int, payload: Payload) -> None:
-        self._outbox.end(self, kind, payload.data, payload.media, self.chunks)
+        if self.reason == LEASE_LOST:
+            self.forfeit()
+        else:
+            self._outbox.end(self, kind, payload.data, payload.media, self.chunks)
 
 
 _OUTCOMES = {

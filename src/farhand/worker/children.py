@@ -150,7 +150,15 @@ class Children:
     @staticmethod
     def _assignment(call: Call, session_state: dict[str, Any] | None) -> bytes:
         left = call.seconds_left()
-        job = Job(call.job, call.handler.name, call.args, session=call.session, window=call.window, inputs=call.inputs)
+        job = Job(
+            call.job,
+            call.handler.name,
+            call.args,
+            session=call.session,
+            window=call.window,
+            attempt=call.attempt,
+            inputs=call.inputs,
+        )
         data = NOTHING if session_state is None else to_payload(session_state, what="the session's data")
         buffer = ToWorker()
         buffer.assign(job, 0 if left is None else max(1, int(left * 1000)), data)

@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import inspect
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextvars import copy_context
 from types import SimpleNamespace
 from typing import Any, cast
+
+import structlog
 
 from farhand.errors import FarhandError, HandlerNotFound, SessionLost
 from farhand.model.limits import START_TIMEOUT
 from farhand.ports.runner import Threads
 from farhand.wire.farhand.incoming import Assignment
 from farhand.worker.app import App, Handler, Style
-from farhand.worker.call import TIMED_OUT, Call, Refusal
+from farhand.worker.call import LEASE_LOST, TIMED_OUT, Call, Refusal
 from farhand.worker.children import Children
 from farhand.worker.context import Stop, current
 from farhand.worker.outbox import Outbox
@@ -41,6 +43,7 @@ class Executor:
         self._state = SimpleNamespace()
         self._lifespan: Any = None
         self._calls: dict[str, Call] = {}
+        self._ended: dict[str, Call] = {}
         self._sessions = Sessions(app.restore_function)
         self._quiet: asyncio.Event | None = None
         self._ready: deque[Call] = deque()
@@ -48,11 +51,17 @@ class Executor:
         self._turn = 0
         self._serving = False
         self._loop: asyncio.AbstractEventLoop
+        self._log = structlog.get_logger("farhand.worker")
 
     @property
     def running(self) -> int:
         """Jobs that haven't ended."""
         return len(self._calls)
+
+    @property
+    def held(self) -> list[Call]:
+        """The leased jobs, those included whose end may not be kept. From any thread."""
+        return [call for call in (*list(self._calls.values()), *list(self._ended.values())) if call.unkept is not None]
 
     # -- its life ----------------------------------------------------------------------------------------------------
 
@@ -73,14 +82,14 @@ class Executor:
             await made
 
     async def quiet(self) -> None:
-        """Wait until no job is left."""
-        if self._calls:
+        """Wait until no job is left, and every leased one's end is kept."""
+        if self._calls or self._ended:
             self._quiet = asyncio.Event()
             await self._quiet.wait()
 
     async def close(self) -> None:
         """End what runs, then the children, threads and lifespan."""
-        self.lost()
+        self.stop_all()
         tasks = [call.stop for call in self._calls.values() if isinstance(call.stop, asyncio.Task)]
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._children is not None:
@@ -118,12 +127,15 @@ class Executor:
     def cancel(self, job: str, reason: str) -> None:
         """End a job; with reason TAKE_BACK only if it has not begun."""
         call = self._calls.get(job)
+        if reason == LEASE_LOST and (ended := self._ended.pop(job, None)) is not None:
+            ended.forfeit()
+            self._look_quiet()
         if call is None or call.reason:
             return
         if reason == "TAKE_BACK":
             if not (call.began or call.said_start):
                 call.reason = reason
-                self._outbox.reject(call.generation, job)
+                self._outbox.give_back(call)
                 self._stop(call)
             return
         call.reason = reason
@@ -134,8 +146,7 @@ class Executor:
         call = self._calls.get(job)
         if call is not None:
             call.grant(amount)
-            if self._children is not None and call.handler.isolate == "process":
-                self._children.credit(job, amount)
+            self._credit_child(call, amount)
 
     def close_session(self, session: str) -> None:
         """Forget a session's state."""
@@ -143,14 +154,55 @@ class Executor:
         if self._children is not None:
             self._children.close_session(session)
 
-    def lost(self) -> None:
-        """The hub is gone: nobody waits for these jobs or sessions any more."""
-        for call in list(self._calls.values()):
-            if not call.reason:
-                call.reason = "CANCELLED"
-                self._stop(call)
+    # -- leases ------------------------------------------------------------------------------------------------------
+
+    def lost(self, held_until: float) -> None:
+        """The hub is gone: nobody waits for the jobs and sessions that aren't leased. The leased go on until
+        `held_until`, unless a hub takes them up before."""
+        self._stop_calls([call for call in self._calls.values() if call.unkept is None], "CANCELLED")
+        for call in self.held:
+            if call.held_until is None:
+                call.held_until = held_until
         for session in self._sessions.close_all():
             self.close_session(session)
+
+    def stop_all(self) -> None:
+        """Nobody waits for any job: stop them."""
+        self._stop_calls([call for call in self._calls.values() if call.unkept is None], "CANCELLED")
+        self.forfeit(self.held)
+        for session in self._sessions.close_all():
+            self.close_session(session)
+
+    def check_leases(self, now: float, held_until: float) -> None:
+        """Stop what has no lease any more; `held_until` is for those whose hub is connected."""
+        late = [call for call in self.held if now > (held_until if call.held_until is None else call.held_until)]
+        if late:
+            self.forfeit(late)
+
+    def forfeit(self, calls: Iterable[Call]) -> None:
+        """Stop these leased jobs: they may be another's."""
+        for call in calls:
+            self._log.warning("a job is given up: its lease is over", job=call.job, handler=call.handler.name)
+            self.cancel(call.job, LEASE_LOST)
+
+    def adopt(self, job: str, generation: int, chunks: int) -> None:
+        """The hub of this connection takes a leased job on, and has so many chunks of it."""
+        call = self._calls.get(job) or self._ended.get(job)
+        if call is None or call.reason == LEASE_LOST:
+            return
+        freed = self._outbox.adopt(call, generation, chunks)
+        if freed is not None:
+            call.held_until = None
+            call.give(freed)
+            self._credit_child(call, freed)
+
+    def release(self, job: str) -> None:
+        """A leased job's end is kept."""
+        call = self._calls.get(job)
+        if call is not None:
+            call.released = True  # it has said its end a moment ago
+        elif self._ended.pop(job, None) is not None:
+            self._look_quiet()
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
@@ -355,9 +407,24 @@ class Executor:
             call.reason = TIMED_OUT
             self._stop(call)
 
+    def _stop_calls(self, calls: Iterable[Call], reason: str) -> None:
+        for call in calls:
+            if not call.reason:
+                call.reason = reason
+                self._stop(call)
+
+    def _credit_child(self, call: Call, amount: int) -> None:
+        if self._children is not None and call.handler.isolate == "process":
+            self._children.credit(call.job, amount)
+
     def _done(self, call: Call) -> None:
         if call.timer is not None:
             call.timer.cancel()
         self._calls.pop(call.job, None)
-        if self._quiet is not None and not self._calls:
+        if call.unkept is not None and call.unkept.ended and not call.released and call.reason != LEASE_LOST:
+            self._ended[call.job] = call
+        self._look_quiet()
+
+    def _look_quiet(self) -> None:
+        if self._quiet is not None and not self._calls and not self._ended:
             self._quiet.set()

@@ -18,7 +18,7 @@ import structlog
 
 from farhand.errors import FarhandError, InvalidArguments
 from farhand.model.names import check_name
-from farhand.model.worker import WorkerInfo
+from farhand.model.worker import Hold, WorkerInfo
 from farhand.ports.runner import Processes, Threads
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
@@ -163,9 +163,12 @@ class Worker:
         assignments = incoming.assignments(frame.assign, time.monotonic())
         credit = incoming.credits(frame.credit)
         cancels = incoming.cancels(frame.cancel)
-        self._call_soon(
-            self._perform, self._link.outbox.generation, assignments, credit, cancels, list(frame.close_session)
-        )
+        generation = self._link.outbox.generation
+        for adopted in frame.adopted:
+            self._call_soon(self._executor.adopt, adopted.job, generation, adopted.chunks)
+        self._call_soon(self._perform, generation, assignments, credit, cancels, list(frame.close_session))
+        if frame.released:
+            self._call_soon(self._release, list(frame.released))
 
     def announce(self) -> None:
         """Say what a handler that holds the event loop keeps from being said; called every second."""
@@ -176,9 +179,28 @@ class Worker:
         if self._on_ready is not None:
             self._on_ready(self.id)
 
-    def on_lost(self) -> None:
-        """The connection is gone."""
-        self._call_soon(self._executor.lost)
+    def holds(self) -> list[Hold]:
+        """The leased jobs it goes on with, to be presented to the next hub."""
+        held = self._executor.held
+        self._link.outbox.present(held)
+        return [Hold(job=call.job, left=call.seconds_left(), window=call.window, chunks=call.chunks) for call in held]
+
+    def on_lost(self, held_until: float | None) -> None:
+        """The connection is gone. Leased jobs go on until then, None: none do."""
+        if held_until is None:
+            self._link.outbox.unpresent(self._executor.held)
+            self._call_soon(self._executor.stop_all)
+        else:
+            self._call_soon(self._executor.lost, held_until)
+
+    def on_look(self, now: float, held_until: float) -> None:
+        """Those whose hub is connected have their leases until then."""
+        self._call_soon(self._executor.check_leases, now, held_until)
+
+    @property
+    def holding(self) -> bool:
+        """Whether it has leased jobs."""
+        return bool(self._executor.held)
 
     def on_refused(self, error: FarhandError) -> None:
         """The hub won't have it: end with this error."""
@@ -205,6 +227,10 @@ class Worker:
             executor.cancel(job, reason)
         for session in closed:
             executor.close_session(session)
+
+    def _release(self, jobs: list[str]) -> None:
+        for job in jobs:
+            self._executor.release(job)
 
     def _give_up(self, error: FarhandError) -> None:
         self.error = error

@@ -43,8 +43,10 @@ class Outgoing(Protocol):
 class Conversation:
     """One peer's stream. A subclass-free helper: its owner passes `on_frame`, called with each frame's bytes."""
 
-    def __init__(self, context: Context, buffer: Outgoing, now: Callable[[], float]) -> None:
-        self.link = Link(Role.HUB, now(), heartbeat=HUB_HEARTBEAT)
+    def __init__(
+        self, context: Context, buffer: Outgoing, now: Callable[[], float], heartbeat: float = HUB_HEARTBEAT
+    ) -> None:
+        self.link = Link(Role.HUB, now(), heartbeat=heartbeat)
         self.buffer = buffer
         self._context = context
         self._now = now

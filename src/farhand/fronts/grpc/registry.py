@@ -57,13 +57,14 @@ class Registry:
 
     async def chore(self) -> None:
         """Run until cancelled."""
+        every = min(CHORE_EVERY, self._hub.lease / 6) if self._hub.lease else CHORE_EVERY
         while True:
             before = self._hub.now()
-            await asyncio.sleep(CHORE_EVERY)
+            await asyncio.sleep(every)
             now = self._hub.now()
             for conversation in [*self._workers, *self._clients]:
                 link = conversation.link
-                if link.is_open and link.heartbeat_due(now) < CHORE_EVERY / 2:
+                if link.is_open and link.heartbeat_due(now) < every / 2:
                     conversation.buffer.heartbeat()
                     conversation.wake()
             if now - before > 2 * CHORE_EVERY:

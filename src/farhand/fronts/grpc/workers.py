@@ -13,7 +13,7 @@ from farhand.fronts.grpc.registry import Registry
 from farhand.hub.service import Hub
 from farhand.model.event import Event, Kind
 from farhand.model.job import Job
-from farhand.model.limits import PAYLOAD_LIMIT
+from farhand.model.limits import HUB_HEARTBEAT, PAYLOAD_LIMIT
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies, incoming, nouns
 from farhand.wire.farhand._pb import worker_pb2
@@ -21,6 +21,11 @@ from farhand.wire.farhand.outgoing import ToWorker
 
 _SUCCEEDED = Kind.SUCCEEDED
 _END, _STARTED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.STARTED), int(Kind.CHUNK)
+
+
+def worker_heartbeat(lease: float) -> float:
+    """Seconds between heartbeats to workers: often enough that one which hears them keeps its leases."""
+    return min(HUB_HEARTBEAT, lease / 3) if lease else HUB_HEARTBEAT
 
 
 class WorkerDoor:
@@ -31,7 +36,7 @@ class WorkerDoor:
         self._version = version
         self._buffer = ToWorker()
         self._number: int | None = None
-        self.conversation = Conversation(context, self._buffer, hub.now)
+        self.conversation = Conversation(context, self._buffer, hub.now, worker_heartbeat(hub.lease))
 
     # -- WorkerPort --------------------------------------------------------------------------------------------------
 
@@ -50,6 +55,17 @@ class WorkerDoor:
     def credit(self, job: str, amount: int) -> None:
         """Queue a credit."""
         self._buffer.credit(job, amount)
+        self.conversation.wake()
+
+    def adopt(self, job: str, chunks: int) -> None:
+        """Queue an adoption."""
+        self._buffer.adopt(job, chunks)
+        self.conversation.load += 1
+        self.conversation.wake()
+
+    def release(self, job: str) -> None:
+        """Queue a release."""
+        self._buffer.release(job)
         self.conversation.wake()
 
     def drop_session(self, session: str) -> None:
@@ -103,8 +119,8 @@ class WorkerDoor:
             info = nouns.worker_info(hello)
         except InvalidArguments as error:
             raise ProtocolViolation(f"the worker's hello is refused: {error.message}") from error
-        self._buffer.welcome(self._hub.id, self._version)
-        self._number = self._hub.join(info, self)
+        self._buffer.welcome(self._hub.id, self._version, self._hub.lease)
+        self._number = self._hub.join(info, self, nouns.holds(hello))
         self.conversation.wake()
 
     def _on_events(self, link: int, frame: worker_pb2.WorkerFrame) -> int:

@@ -35,6 +35,7 @@ class Assignment:
         "handler",
         "inputs",
         "job",
+        "leased",
         "moved",
         "session",
         "session_data",
@@ -52,6 +53,7 @@ class Assignment:
         self.session_data = NOTHING
         self.moved = False
         self.inputs: tuple[Input, ...] = ()
+        self.leased = False
 
 
 def parse(kind: type[M], data: bytes) -> M:
@@ -84,7 +86,7 @@ def hub_says(frame: worker_pb2.HubFrame) -> int:
     """What a hub's frame to a worker says."""
     has = frame.HasField
     says = 0
-    if has("assign") or has("credit") or has("cancel") or frame.close_session:
+    if has("assign") or has("credit") or has("cancel") or frame.close_session or frame.released or frame.adopted:
         says |= Says.WORK
     if has("welcome"):
         says |= Says.WELCOME
@@ -159,6 +161,10 @@ def assignments(message: worker_pb2.Assignments, now: float) -> list[Assignment]
         one.moved = extra.session_moved
         one.attempt = extra.attempt or 1
         one.inputs = tuple([bodies.read_input(message) for message in extra.inputs])
+    for at in message.leased:
+        if at >= count:
+            raise ProtocolViolation("a leased assignment is past the columns")
+        found[at].leased = True
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast, get_args
 
 from farhand.core.scheduling import BadCron, check_cron
@@ -10,12 +11,12 @@ from farhand.model.durable import FOREVER
 from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
 from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, PROTOCOL, SECONDS_LIMIT
 from farhand.model.names import check_name
-from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
+from farhand.model.worker import Hold, WorkerInfo, WorkerState, WorkerView
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
 
 
-def hello_message(info: WorkerInfo) -> worker_pb2.Hello:
-    """A worker's introduction."""
+def hello_message(info: WorkerInfo, holds: Iterable[Hold] = ()) -> worker_pb2.Hello:
+    """A worker's introduction, with the leased jobs it holds."""
     return worker_pb2.Hello(
         protocol=PROTOCOL,
         worker_id=info.id,
@@ -26,7 +27,29 @@ def hello_message(info: WorkerInfo) -> worker_pb2.Hello:
         version=info.version,
         host=info.host,
         pid=info.pid,
+        holds=[
+            worker_pb2.Hold(job=hold.job, timeout_ms=_left_ms(hold.left), window=hold.window, chunks=hold.chunks)
+            for hold in holds
+        ],
     )
+
+
+def holds(hello: worker_pb2.Hello) -> list[Hold]:
+    """The leased jobs that a worker holds."""
+    return [
+        Hold(
+            job=message.job,
+            left=message.timeout_ms / 1000 if message.timeout_ms else None,
+            window=message.window,
+            chunks=message.chunks,
+        )
+        for message in hello.holds
+    ]
+
+
+def _left_ms(left: float | None) -> int:
+    """For the wire, where 0 is no deadline."""
+    return 0 if left is None else max(1, int(left * 1000))
 
 
 def worker_info(hello: worker_pb2.Hello) -> WorkerInfo:

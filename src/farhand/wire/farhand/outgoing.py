@@ -7,7 +7,7 @@ that its owner can bound it. It isn't thread-safe; owners that share it lock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from farhand.core.link import Says
@@ -16,7 +16,7 @@ from farhand.model.event import Event
 from farhand.model.job import Job
 from farhand.model.limits import ENTRIES, FRAME_TARGET, HEARTBEAT, PROTOCOL, TEXT_LIMIT
 from farhand.model.payload import NOTHING, Payload
-from farhand.model.worker import WorkerInfo
+from farhand.model.worker import Hold, WorkerInfo
 from farhand.wire.farhand import bodies, nouns
 from farhand.wire.farhand._pb import client_pb2, common_pb2, worker_pb2
 from farhand.wire.farhand.columns import ENTRY_COST, EventBuffer, write_columns
@@ -100,9 +100,9 @@ class FromWorker(_Outgoing):
         self._events: EventBuffer[str] = EventBuffer()
         self._frame = worker_pb2.WorkerFrame()
 
-    def hello(self, info: WorkerInfo) -> None:
-        """Introduce the worker; the first thing said."""
-        self._frame.hello.CopyFrom(nouns.hello_message(info))
+    def hello(self, info: WorkerInfo, holds: Sequence[Hold] = ()) -> None:
+        """Introduce the worker and the leased jobs it holds; the first thing said."""
+        self._frame.hello.CopyFrom(nouns.hello_message(info, holds))
         self._charge(ENTRY_COST, Says.HELLO)
 
     def event(self, job: str, kind: int, body: bytes = b"", media: int = 0, number: int = 0) -> None:
@@ -151,7 +151,7 @@ class FromWorker(_Outgoing):
 class ToWorker(_Outgoing):
     """What a hub says to a worker."""
 
-    __slots__ = ("_extra", "_frame", "_rows")
+    __slots__ = ("_extra", "_frame", "_leased", "_rows")
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,13 +159,15 @@ class ToWorker(_Outgoing):
 
     def _reset(self) -> None:
         self._frame = worker_pb2.HubFrame()
+        self._leased: list[int] = []
         self._rows: list[tuple[str, str, bytes, int, int, int]] = []
         self._extra: list[worker_pb2.AssignExtra] = []
 
-    def welcome(self, hub_id: str, version: str, heartbeat: float = HEARTBEAT) -> None:
-        """Let the worker in; the first thing said."""
+    def welcome(self, hub_id: str, version: str, lease: float = 0.0, heartbeat: float = HEARTBEAT) -> None:
+        """Let the worker in; the first thing said. `lease` is how many seconds its leased jobs are its own after it
+        last heard the hub, 0 where none are leased."""
         self._frame.welcome.CopyFrom(
-            worker_pb2.Welcome(protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat)
+            worker_pb2.Welcome(protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat, lease=lease)
         )
         self._charge(ENTRY_COST, Says.WELCOME)
 
@@ -187,6 +189,8 @@ class ToWorker(_Outgoing):
                 )
             )
             cost += self._extra[-1].ByteSize() if job.inputs else 0
+        if job.leased:
+            self._leased.append(len(self._rows))
         self._rows.append((job.id, job.handler, args.data, args.media, timeout_ms, job.window))
         self._charge(cost, _WORK)
 
@@ -200,6 +204,16 @@ class ToWorker(_Outgoing):
         """Ask for the job's end; the worker answers with it."""
         self._frame.cancel.job.append(job)
         self._frame.cancel.reason.append(reason)
+        self._charge(ENTRY_COST, _WORK)
+
+    def adopt(self, job: str, chunks: int) -> None:
+        """A job the worker holds goes on here, from after so many chunks."""
+        self._frame.adopted.add(job=job, chunks=chunks)
+        self._charge(ENTRY_COST, _WORK)
+
+    def release(self, job: str) -> None:
+        """The job's end needn't be held."""
+        self._frame.released.append(job)
         self._charge(ENTRY_COST, _WORK)
 
     def close_session(self, session: str) -> None:
@@ -228,6 +242,7 @@ class ToWorker(_Outgoing):
         if self._rows:
             write_columns(frame.assign, ("job", "handler", "args", "media", "timeout_ms", "window"), self._rows)
             frame.assign.extra.extend(self._extra)
+            frame.assign.leased.extend(self._leased)
         self._reset()
         return frame.SerializeToString()
 

@@ -19,7 +19,7 @@ import structlog
 from farhand.core.link import Link, Role, Says
 from farhand.core.retrying import Backoff
 from farhand.errors import FarhandError, ProtocolViolation, Replaced, Unavailable
-from farhand.model.worker import WorkerInfo
+from farhand.model.worker import Hold, WorkerInfo
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.options import DIAL_OPTIONS
@@ -31,6 +31,9 @@ CHORE_EVERY = 1.0
 CHATTER_DELAY = 0.05
 """Seconds that progress and console text wait for company: at most 20 such events a second a job."""
 WELCOME_TIMEOUT = 10.0
+STOP_AT = 2 / 3
+"""The part of a lease after which a worker that doesn't hear its hub stops what it has under one."""
+LOOKS = 3
 
 
 class Serves(Protocol):
@@ -41,7 +44,11 @@ class Serves(Protocol):
     def on_work(self, frame: worker_pb2.HubFrame) -> None: ...
     def announce(self) -> None: ...
     def on_ready(self) -> None: ...
-    def on_lost(self) -> None: ...
+    @property
+    def holding(self) -> bool: ...
+    def holds(self) -> list[Hold]: ...
+    def on_lost(self, held_until: float | None) -> None: ...
+    def on_look(self, now: float, held_until: float) -> None: ...
     def on_refused(self, error: FarhandError) -> None: ...
 
 
@@ -63,6 +70,8 @@ class HubLink:
         self._link: Link | None = None
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
+        self._lease = 0.0
+        self._heard = 0.0
         self._log = structlog.get_logger("farhand.worker")
 
     def start(self) -> None:
@@ -106,6 +115,13 @@ class HubLink:
 
     async def _run(self) -> None:
         self._main = asyncio.current_task()
+        looking = asyncio.ensure_future(self._look())
+        try:
+            await self._keep_connected()
+        finally:
+            looking.cancel()
+
+    async def _keep_connected(self) -> None:
         backoff = Backoff()
         said = False
         while not self._stopping:
@@ -124,9 +140,31 @@ class HubLink:
             finally:
                 self._link = None
                 self.outbox.renew()
-                self._worker.on_lost()
+                self._worker.on_lost(None if self._stopping or not self._lease else self._held_until)
             if not self._stopping:
-                await asyncio.sleep(backoff.next(random.random()))
+                pause = backoff.next(random.random())
+                await asyncio.sleep(min(pause, self._lease / 6) if self._worker.holding else pause)
+
+    @property
+    def _held_until(self) -> float:
+        """When leased jobs have to be stopped: their hub may know a third of a lease less of this worker than it of its
+        hub, and clocks differ."""
+        return self._heard + self._lease * STOP_AT
+
+    async def _look(self) -> None:
+        """Have leased jobs stopped in time. Where this process stood still, what the hub said may wait unread: it is
+        looked again before that counts."""
+        late = 0
+        while True:
+            before = time.monotonic()
+            pause = min(CHORE_EVERY, self._lease / 12) if self._lease else CHORE_EVERY
+            await asyncio.sleep(pause)
+            now = time.monotonic()
+            if not self._lease or not self._worker.holding:
+                continue
+            late = late + 1 if now > self._held_until and now - before > 2 * pause else 0
+            if not 0 < late < LOOKS:
+                self._worker.on_look(now, self._held_until)
 
     async def _converse(self, backoff: Backoff) -> None:
         """One connection, from hello to its end."""
@@ -134,7 +172,8 @@ class HubLink:
             call: Any = channel.stream_stream(CONNECT)()
             self._link = link = Link(Role.PEER, time.monotonic())
             self.outbox.renew()
-            self.outbox.say(lambda buffer: buffer.hello(self._info))
+            holds = self._worker.holds()
+            self.outbox.say(lambda buffer: buffer.hello(self._info, holds))
             writer = asyncio.ensure_future(self._write(call, link))
             reader = asyncio.ensure_future(self._read(call, link, backoff))
             chore = asyncio.ensure_future(self._chore(link))
@@ -162,9 +201,13 @@ class HubLink:
                 raise Unavailable("the hub closed the connection")
             frame = incoming.parse(worker_pb2.HubFrame, data)
             says = incoming.hub_says(frame)
-            link.received(says, time.monotonic())
+            self._heard = time.monotonic()
+            link.received(says, self._heard)
             if says & Says.WELCOME:
                 backoff.reset()
+                self._lease = frame.welcome.lease
+                if not self._lease:
+                    self._worker.on_lost(None)
                 self._log.info("connected", hub=self._address, worker=self._info.id, group=self._info.group)
                 self._worker.on_ready()
             if says & Says.WORK:

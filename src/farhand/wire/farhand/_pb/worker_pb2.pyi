@@ -24,7 +24,7 @@ class WorkerFrame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., events: _Optional[_Union[JobEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., rejected: _Optional[_Iterable[str]] = ..., draining: bool = ...) -> None: ...
 
 class HubFrame(_message.Message):
-    __slots__ = ("welcome", "assign", "credit", "cancel", "heartbeat", "draining", "goodbye", "close_session")
+    __slots__ = ("welcome", "assign", "credit", "cancel", "heartbeat", "draining", "goodbye", "close_session", "adopted", "released")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGN_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,8 @@ class HubFrame(_message.Message):
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     CLOSE_SESSION_FIELD_NUMBER: _ClassVar[int]
+    ADOPTED_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assign: Assignments
     credit: Credits
@@ -41,10 +43,12 @@ class HubFrame(_message.Message):
     draining: bool
     goodbye: _common_pb2.Goodbye
     close_session: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assign: _Optional[_Union[Assignments, _Mapping]] = ..., credit: _Optional[_Union[Credits, _Mapping]] = ..., cancel: _Optional[_Union[Cancels, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., close_session: _Optional[_Iterable[str]] = ...) -> None: ...
+    adopted: _containers.RepeatedCompositeFieldContainer[Adopted]
+    released: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assign: _Optional[_Union[Assignments, _Mapping]] = ..., credit: _Optional[_Union[Credits, _Mapping]] = ..., cancel: _Optional[_Union[Cancels, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., close_session: _Optional[_Iterable[str]] = ..., adopted: _Optional[_Iterable[_Union[Adopted, _Mapping]]] = ..., released: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "worker_id", "group", "slots", "labels", "handlers", "version", "host", "pid")
+    __slots__ = ("protocol", "worker_id", "group", "slots", "labels", "handlers", "version", "host", "pid", "holds")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +65,7 @@ class Hello(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     worker_id: str
     group: str
@@ -70,7 +75,20 @@ class Hello(_message.Message):
     version: str
     host: str
     pid: int
-    def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., group: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., handlers: _Optional[_Iterable[_Union[Handler, _Mapping]]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ...) -> None: ...
+    holds: _containers.RepeatedCompositeFieldContainer[Hold]
+    def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., group: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., handlers: _Optional[_Iterable[_Union[Handler, _Mapping]]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ...) -> None: ...
+
+class Hold(_message.Message):
+    __slots__ = ("job", "timeout_ms", "window", "chunks")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    timeout_ms: int
+    window: int
+    chunks: int
+    def __init__(self, job: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., window: _Optional[int] = ..., chunks: _Optional[int] = ...) -> None: ...
 
 class Handler(_message.Message):
     __slots__ = ("name", "doc", "parameters", "result", "streams", "isolate", "timeout", "durable")
@@ -115,19 +133,29 @@ class JobDefaults(_message.Message):
     def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ..., schedule: _Optional[str] = ..., timezone: _Optional[str] = ..., missed: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("protocol", "hub_id", "version", "heartbeat")
+    __slots__ = ("protocol", "hub_id", "version", "heartbeat", "lease")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     HUB_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     hub_id: str
     version: str
     heartbeat: float
-    def __init__(self, protocol: _Optional[int] = ..., hub_id: _Optional[str] = ..., version: _Optional[str] = ..., heartbeat: _Optional[float] = ...) -> None: ...
+    lease: float
+    def __init__(self, protocol: _Optional[int] = ..., hub_id: _Optional[str] = ..., version: _Optional[str] = ..., heartbeat: _Optional[float] = ..., lease: _Optional[float] = ...) -> None: ...
+
+class Adopted(_message.Message):
+    __slots__ = ("job", "chunks")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    chunks: int
+    def __init__(self, job: _Optional[str] = ..., chunks: _Optional[int] = ...) -> None: ...
 
 class Assignments(_message.Message):
-    __slots__ = ("job", "handler", "args", "media", "timeout_ms", "window", "extra")
+    __slots__ = ("job", "handler", "args", "media", "timeout_ms", "window", "extra", "leased")
     JOB_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
@@ -135,6 +163,7 @@ class Assignments(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
     job: _containers.RepeatedScalarFieldContainer[str]
     handler: _containers.RepeatedScalarFieldContainer[str]
     args: _containers.RepeatedScalarFieldContainer[bytes]
@@ -142,7 +171,8 @@ class Assignments(_message.Message):
     timeout_ms: _containers.RepeatedScalarFieldContainer[int]
     window: _containers.RepeatedScalarFieldContainer[int]
     extra: _containers.RepeatedCompositeFieldContainer[AssignExtra]
-    def __init__(self, job: _Optional[_Iterable[str]] = ..., handler: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[bytes]] = ..., media: _Optional[_Iterable[_Union[_common_pb2.MediaType, str]]] = ..., timeout_ms: _Optional[_Iterable[int]] = ..., window: _Optional[_Iterable[int]] = ..., extra: _Optional[_Iterable[_Union[AssignExtra, _Mapping]]] = ...) -> None: ...
+    leased: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, job: _Optional[_Iterable[str]] = ..., handler: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[bytes]] = ..., media: _Optional[_Iterable[_Union[_common_pb2.MediaType, str]]] = ..., timeout_ms: _Optional[_Iterable[int]] = ..., window: _Optional[_Iterable[int]] = ..., extra: _Optional[_Iterable[_Union[AssignExtra, _Mapping]]] = ..., leased: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class AssignExtra(_message.Message):
     __slots__ = ("at", "session", "session_data", "session_media", "session_moved", "attempt", "inputs")
