@@ -175,6 +175,29 @@ def test_a_mistyped_id_is_helped(hub: str) -> None:
     assert "another hub's" in farhand("result", far, "--hub", hub).stderr
 
 
+def test_a_job_that_nobody_can_run_yet_is_kept_and_said_to_wait(hub: str) -> None:
+    done = farhand("submit", "ad", "a=1", "--hub", hub)
+    assert (done.returncode, len(done.stdout.strip())) == (0, 36)
+    assert "waits for a worker: none of group 'default' serves 'ad' now; if you meant add" in done.stderr
+    assert farhand("cancel", done.stdout.strip(), "--hub", hub).returncode == 0
+    assert "meant" not in farhand("submit", "zzz", "--hub", hub).stderr
+
+
+def test_a_job_has_its_time_to_begin_and_its_tries_by_flags(hub: str) -> None:
+    late = farhand("submit", "nobody", "--begin-within", "0.2", "--hub", hub).stdout.strip()
+    done = farhand("result", late, "--timeout", "20", "--hub", hub)
+    assert (done.returncode, "DEADLINE_EXCEEDED" in done.stderr) == (1, True)
+    again = farhand("submit", "nobody", "--end-within", "0.2", "--hub", hub).stdout.strip()
+    assert "did not begin within" in farhand("result", again, "--timeout", "20", "--hub", hub).stderr
+    flags = ("--retries", "3", "--backoff", "0.01", "--never", "ValueError")
+    never = farhand("submit", "fail", "text=x", *flags, "--hub", hub).stdout.strip()
+    assert farhand("result", never, "--hub", hub).returncode == 1
+    (one,) = [
+        one for one in json.loads(farhand("jobs", "--handler", "fail", "--hub", hub).stdout) if one["id"] == never
+    ]
+    assert (one["attempt"], one["attempts"], one["error"]) == (1, 4, "HANDLER_FAILED")
+
+
 def test_a_result_is_waited_for_so_long(hub: str) -> None:
     job = farhand("submit", "add", "a=1", "b=1", "--delay", "3600", "--hub", hub).stdout.strip()
     done = farhand("result", job, "--timeout", "0.2", "--hub", hub)

@@ -10,66 +10,40 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import output, schedules
+from farhand.cli import durable, output, schedules
+from farhand.cli.flags import (
+    AsJson,
+    ConfigFile,
+    Debug,
+    Grace,
+    Group,
+    Hub,
+    JsonArgs,
+    Labels,
+    Listen,
+    LogFormat,
+    LogLevel,
+    OnlyGroup,
+    Pairs,
+    Timeout,
+)
 from farhand.cli.output import Usage
-from farhand.errors import AttemptsExhausted, FarhandError
+from farhand.errors import FarhandError
 from farhand.model.limits import RUN_TIMEOUT, STREAM_TIMEOUT
 
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
 """What the flags' parser raises; it has no public name."""
 
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(durable.app)
 app.add_typer(schedules.app, name="schedules")
-
-
-def _set(variable: str) -> Any:
-    def remember(value: Any) -> Any:
-        if value:
-            os.environ[variable] = str(value)  # so that worker processes below this one see it too
-        return value
-
-    return remember
-
-
-Hub = Annotated[str | None, typer.Option("--hub", metavar="HOST:PORT", help="The hub to dial.")]
-Listen = Annotated[
-    str | None, typer.Option("--grpc", metavar="HOST:PORT", help="Listen here; loopback only; port 0 is a free one.")
-]
-Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
-OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
-Grace = Annotated[
-    float | None, typer.Option("--grace", help="Seconds that running work may take to finish at SIGTERM.")
-]
-Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds until the call is given up.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label; may be repeated.")]
-Pairs = Annotated[list[str] | None, typer.Argument(metavar="[key=value | key:=json]...", help="Arguments by name.")]
-JsonArgs = Annotated[str | None, typer.Option("--json", metavar="'{…}'|@FILE|-", help="All arguments as one object.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as where stdout isn't a terminal.")]
-LogLevel = Annotated[
-    str | None, typer.Option("--log-level", metavar="|".join(config.LEVELS), help="The least that is logged.")
-]
-LogFormat = Annotated[
-    str | None, typer.Option("--log-format", metavar="|".join(config.FORMATS), help="The form of the log on stderr.")
-]
-ConfigFile = Annotated[
-    str | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        help=f"Settings file in place of {config.FILE}.",
-        callback=_set(config.FILE_VARIABLE),
-        is_eager=True,
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
 def options(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show farhand's own traceback of an error.", callback=_set("FARHAND_DEBUG"))
-    ] = False,
+    debug: Debug = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Run your Python where the data, the GPU or the database is, and bring the answer back live."""
@@ -216,137 +190,6 @@ def cancel(job: str, hub: Hub = None) -> None:
     from farhand.cli import asking
 
     asking.cancel(job, config.resolve(config.HUB, hub).value)
-
-
-@app.command()
-def submit(
-    handler: str,
-    pairs: Pairs = None,
-    json: JsonArgs = None,
-    hub: Hub = None,
-    group: Group = None,
-    label: Labels = None,
-    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds that one attempt may take.")] = None,
-    retries: Annotated[
-        int | None, typer.Option("--retries", help="How often it is tried again after it failed.", min=0)
-    ] = None,
-    priority: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
-    delay: Annotated[float, typer.Option("--delay", help="Seconds until it may begin.")] = 0.0,
-    key: Annotated[str, typer.Option("--key", metavar="KEY", help="The same key gives the same job for a day.")] = "",
-    cache: Annotated[
-        bool | None,
-        typer.Option("--cache/--no-cache", help="Let a job that does or did the same work stand for it, or not."),
-    ] = None,
-    cache_for: Annotated[
-        float | None, typer.Option("--cache-for", metavar="SECONDS", help="As --cache, for so long.")
-    ] = None,
-    cache_failures: Annotated[bool, typer.Option("--cache-failures", help="As --cache, failures too.")] = False,
-    after: Annotated[list[str] | None, typer.Option("--after", metavar="JOB", help="Begin after this job.")] = None,
-    input: Annotated[
-        list[str] | None, typer.Option("--input", metavar="ARGUMENT=JOB", help="An argument: the result of this job.")
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Print JSON: id, how it was come by, cached, status.")] = False,
-) -> None:
-    """Submit a durable job and print its id; it survives the hub, the worker and this command."""
-    from farhand.cli import jobs as verbs
-    from farhand.cli.arguments import given
-
-    order = verbs.Order(
-        handler=handler,
-        given=given(pairs or [], json),
-        hub=config.resolve(config.HUB, hub).value,
-        options={
-            "group": config.resolve(config.GROUP, group).value,
-            "labels": output.labels(label),
-            "timeout": timeout,
-            "retries": retries,
-            "priority": priority,
-            "delay": delay,
-            "idempotency_key": key or None,
-            "cache": _cache(cache, cache_for, cache_failures),
-            "cache_failures": cache_failures,
-            "after": after or [],
-            "inputs": output.pairs_of(input, "--input", "data=JOB"),
-        },
-        full=full,
-    )
-    verbs.submit(order)
-
-
-def _cache(cache: bool | None, seconds: float | None, failures: bool) -> bool | float | None:
-    """What `submit` is told; None: as the handler declares."""
-    if seconds is not None:
-        return seconds
-    return True if failures and cache is None else cache
-
-
-@app.command()
-def watch(
-    job: str,
-    from_offset: Annotated[int, typer.Option("--from", metavar="N", help="The first entry wanted, from 0.")] = 0,
-    hub: Hub = None,
-) -> None:
-    """Print a durable job's log as lines of JSON, what is there and what comes, up to its end."""
-    from farhand.cli import jobs as verbs
-
-    verbs.watch(job, from_offset, config.resolve(config.HUB, hub).value)
-
-
-@app.command()
-def result(
-    job: str,
-    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds to wait; the job runs on.")] = None,
-    hub: Hub = None,
-) -> None:
-    """Wait for a durable job's end and print its result as JSON."""
-    from farhand.cli import jobs as verbs
-
-    verbs.result(job, timeout, config.resolve(config.HUB, hub).value)
-
-
-@app.command()
-def retry(job: str, hub: Hub = None) -> None:
-    """Start an ended durable job anew and print the new one's id."""
-    from farhand.cli import jobs as verbs
-
-    verbs.retry(job, config.resolve(config.HUB, hub).value)
-
-
-@app.command()
-def uncache(handler: str, pairs: Pairs = None, json: JsonArgs = None, hub: Hub = None, group: Group = None) -> None:
-    """Let a handler's finished jobs answer for equal work no more, all or those of these arguments; print how many."""
-    from farhand.cli import jobs as verbs
-    from farhand.cli.arguments import given
-
-    where = config.resolve(config.GROUP, group).value
-    verbs.uncache(handler, given(pairs or [], json), where, config.resolve(config.HUB, hub).value)
-
-
-@app.command()
-def jobs(
-    hub: Hub = None,
-    status: Annotated[list[str] | None, typer.Option("--status", help="Only in this state; may be repeated.")] = None,
-    handler: Annotated[str, typer.Option("--handler", metavar="NAME", help="Only of this handler.")] = "",
-    group: OnlyGroup = "",
-    label: Labels = None,
-    limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=1000)] = 50,
-    before: Annotated[str, typer.Option("--before", metavar="JOB", help="Only those older than this one.")] = "",
-    dead: Annotated[bool, typer.Option("--dead", help="Only those that failed at each of their attempts.")] = False,
-    json: AsJson = False,
-) -> None:
-    """List durable jobs, newest first."""
-    from farhand.cli import jobs as verbs
-
-    wanted: Any = {
-        "status": status or [],
-        "error": AttemptsExhausted.code if dead else "",
-        "handler": handler,
-        "group": group,
-        "labels": output.labels(label),
-        "limit": limit,
-        "before": before,
-    }
-    verbs.jobs(config.resolve(config.HUB, hub).value, wanted, json or not output.for_a_person())
 
 
 @app.command()

@@ -15,7 +15,7 @@ from farhand import config
 from farhand.cli import output
 from farhand.cli.arguments import Given
 from farhand.cli.asking import connected, interruptible
-from farhand.cli.mistyped import known
+from farhand.cli.mistyped import known, unserved
 from farhand.client.calls import value
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
@@ -56,6 +56,11 @@ def submit(order: Order) -> None:
             group = order.options.get("group", "default")
             spec = next((v.handler for v in views if v.group == group and v.handler.name == order.handler), None)
             job = await client.submit(order.handler, order.given.fit(spec), **order.options)
+            if spec is None and job.how == "new":
+                served = [view.handler.name for view in views if view.group == group]
+                output.stderr.print(
+                    f"[yellow]waits[/] {escape(unserved(order.handler, group, served))}", soft_wrap=True
+                )
             if order.full:
                 output.print_json({"id": job.id, "how": job.how, "cached": job.cached, "status": await job.status()})
                 return

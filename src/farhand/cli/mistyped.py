@@ -1,4 +1,4 @@
-"""What to say to who names a job that isn't there."""
+"""What to say to who names a job or a handler that isn't there."""
 
 from __future__ import annotations
 
@@ -43,3 +43,10 @@ def hint(id: str, near: list[str]) -> str:
     if not _ID.fullmatch(id):
         return "a job's id has 36 characters, as `farhand submit` prints it; `farhand jobs` lists them"
     return "it was forgotten, or is another hub's; `farhand jobs` lists those of this one"
+
+
+def unserved(handler: str, group: str, served: list[str]) -> str:
+    """What to say of a job that nobody can run yet; `served` are the group's handlers."""
+    near = get_close_matches(handler, served, n=3, cutoff=0.5)
+    meant = f"; if you meant {' or '.join(near)}, cancel it" if near else ""
+    return f"for a worker: none of group {group!r} serves {handler!r} now{meant}"

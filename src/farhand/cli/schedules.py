@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from farhand import config
 from farhand.cli import output
+from farhand.cli.flags import AsJson, Hub
 
 app = typer.Typer(add_completion=False)
-
-Hub = Annotated[str | None, typer.Option("--hub", metavar="HOST:PORT", help="The hub to dial.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as where stdout isn't a terminal.")]
 
 
 @app.callback(invoke_without_command=True)
