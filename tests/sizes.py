@@ -30,6 +30,7 @@ SIZES = {
     "R2": Size(20, 5_000, "workers killed in the middle of their jobs"),
     "R2_POISON": Size(1, 20, "jobs that kill their workers"),
     "R4": Size(500, 200_000, "power cuts under the store"),
+    "R4_NORMAL": Size(40, 400, "power cuts under a store that doesn't sync each commit", least=40),
     "R6": Size(5, 500, "workers stopped past their lease, and jobs that hold the GIL"),
     "R6_SECONDS": Size(10, 100, "seconds for which a job holds the GIL under a lease of 3 s", least=10),
     "R8": Size(2_000, 200_000, "seeds of the core's simulation"),
