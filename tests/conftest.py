@@ -13,9 +13,32 @@ import pytest
 from farhand.assembly import RunningHub, build_worker, serve_hub
 from farhand.client import AsyncClient
 from farhand.worker.worker import Worker, WorkerOptions
+from tests import sizes, tallies
 from tests.apps import app
 
 REFERENCE = str(Path(__file__).parent / "apps.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the numbers of the reliability tests known."""
+    for line in sizes.markers():
+        config.addinivalue_line("markers", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the reliability tests counted, whether they passed or not."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
+    if told := tallies.lines(kept for report in reports for kept in report.user_properties):
+        terminalreporter.section("reliability")
+        for line in told:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> tallies.Tally:
+    """Where a reliability test puts what it counted."""
+    (name,) = {one.name for one in request.node.iter_markers()} & set(sizes.SIZES)
+    return tallies.Tally(name, record_property)
 
 
 @asynccontextmanager

@@ -248,31 +248,36 @@ from farhand.errors import Unavailable
 hub = Client(sys.argv[1])
 if sys.argv[2] == "used":
     hub.run("echo", {"value": 1})
-pid = os.fork()
-if pid == 0:
-    try:
-        print(hub.run("echo", {"value": 2}), flush=True)
-    except Unavailable as error:
-        print("refused", "spawn" in str(error), error.retryable, flush=True)
-    hub.close()
-    os._exit(0)
-os.waitpid(pid, 0)
-print(hub.run("echo", {"value": 3}))
+threads = "/proc/self/task"
+for value in range(2, 12):
+    pid = os.fork()
+    if pid == 0:
+        print(len(os.listdir(threads)) if os.path.exists(threads) else 1, end=" ")
+        try:
+            print(hub.run("echo", {"value": value}), flush=True)
+        except Unavailable as error:
+            print("refused", "spawn" in str(error), error.retryable, flush=True)
+        hub.close()
+        os._exit(0)
+    print("status", os.waitpid(pid, 0)[1], flush=True)
+print(hub.run("echo", {"value": 12}))
 """
 
 
-@pytest.mark.parametrize(("state", "said"), [("used", "refused True False"), ("fresh", "2")])
-def test_after_a_fork_an_unused_client_works_and_a_used_one_says_what_to_do(
-    address: str, state: str, said: str
-) -> None:
+@pytest.mark.parametrize("state", ["used", "fresh"])
+def test_after_a_fork_an_unused_client_works_and_a_used_one_says_what_to_do(address: str, state: str) -> None:
+    """A forked process has the one thread that forked: gRPC's own fork handlers started others there, which crashed it
+    in one fork of ten. It fails when `wire/farhand/__init__.py` leaves them on."""
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", PROGRAM, address, state],
+        env={name: value for name, value in os.environ.items() if not name.startswith("GRPC_")},
         capture_output=True,
         text=True,
         timeout=30,
         check=True,
     )
-    assert done.stdout.split("\n")[:2] == [said, "3"]
+    said = [f"1 {'refused True False' if state == 'used' else value}" for value in range(2, 12)]
+    assert done.stdout.splitlines() == [line for one in said for line in (one, "status 0")] + ["12"]
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
 

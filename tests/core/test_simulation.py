@@ -10,24 +10,20 @@ from farhand.core import effects as do
 from farhand.core.dispatch import Dispatch
 from farhand.core.machine import Machine
 from farhand.testing.simulation import LIMITS, Simulation
+from tests.sizes import reliability, size
+from tests.tallies import Tally
 
-BATCH = 200
-
-
-@pytest.mark.parametrize("batch", range(10))
-def test_two_thousand_seeds(batch: int) -> None:
-    steps = 0
-    for seed in range(batch * BATCH, (batch + 1) * BATCH):
-        simulation = Simulation(seed)
-        simulation.run()
-        steps += simulation.steps
-    print(f"0 violations in {BATCH} seeds, {steps:,} steps")
+BATCHES = 10
 
 
-@pytest.mark.chaos
-def test_full_size() -> None:
-    for seed in range(200_000):
+@pytest.mark.parametrize("batch", range(BATCHES))
+@reliability("R8", 60)
+def test_no_seed_breaks_a_promise(batch: int, tally: Tally) -> None:
+    """Below are five mutants of the core that it finds."""
+    seeds = range(batch * size("R8") // BATCHES, (batch + 1) * size("R8") // BATCHES)
+    for seed in seeds:
         Simulation(seed).run()
+    tally.count(0, len(seeds), "seeds with a violation")
 
 
 def test_a_seed_replays() -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
-import pytest
 
 from farhand.engines.sqlite.store import SqliteStore
 from farhand.model.state import State
 from farhand.ports.store import Change
 from farhand.testing.conformance.store import DONE, claim, job
+from tests.sizes import reliability, size
+from tests.tallies import Tally
 
 SECTOR = 512
 Step = tuple[str, str, int, bytes]
@@ -115,52 +117,56 @@ def after_cut(steps: list[Step], at: int, chance: random.Random) -> tuple[dict[s
     return files, acknowledged
 
 
-async def missing(files: dict[str, bytearray], acknowledged: dict[str, State], folder: Path) -> int:
-    """How many acknowledged states are not there when the power is back."""
-    await asyncio.to_thread(folder.mkdir)
+def lay_down(files: dict[str, bytearray], folder: Path) -> None:
+    """Put the store's files back as the cut left them."""
+    folder.mkdir()
     for name in ("farhand.db", "farhand.db-wal"):
         if name in files:
-            await asyncio.to_thread((folder / name).write_bytes, bytes(files[name]))
+            (folder / name).write_bytes(files[name])
+
+
+async def missing(files: dict[str, bytearray], acknowledged: dict[str, State], folder: Path) -> int:
+    """How many acknowledged states are not there when the power is back."""
+    lay_down(files, folder)
     store = SqliteStore(folder / "farhand.db")
     gone = 0
     for id, state in acknowledged.items():
         kept = await store.get(id)
         gone += kept is None or (state is State.SUCCEEDED and kept.state is not State.SUCCEEDED)
     await store.close()
+    shutil.rmtree(folder)
     return gone
 
 
-async def _cut(tmp_path: Path, *, full: bool, cuts: int, jobs: int = 60) -> tuple[int, int]:
-    """Acknowledged states looked for, and those that were missing."""
-    name = f"recorder-{tmp_path.name}"
-    with recorder(name) as layer:
-        steps = await record(tmp_path / "live", layer, name, full=full, jobs=jobs)
-    begin = next(place for place, step in enumerate(steps) if step[0] == "ack")
-    looked = gone = 0
+async def _cut(tmp_path: Path, *, full: bool, cuts: int) -> tuple[int, int]:
+    """Acknowledged states looked for, and those that were missing. Each thousand cuts has a longer record."""
+    looked = gone = begin = 0
+    steps: list[Step] = []
     for number in range(cuts):
+        if number % 1_000 == 0:
+            name, jobs = f"recorder-{tmp_path.name}-{number}", 60 + number // 1_000
+            with recorder(name) as layer:
+                steps = await record(tmp_path / "live", layer, name, full=full, jobs=jobs)
+            shutil.rmtree(tmp_path / "live")
+            begin = next(place for place, step in enumerate(steps) if step[0] == "ack")
         chance = random.Random(number)
         files, acknowledged = after_cut(steps, chance.randrange(begin, len(steps)), chance)
-        gone += await missing(files, acknowledged, tmp_path / f"cut-{number}")
+        gone += await missing(files, acknowledged, tmp_path / "cut")
         looked += len(acknowledged)
     return looked, gone
 
 
-@pytest.mark.timeout(180)
-async def test_no_cut_loses_what_was_acknowledged(tmp_path: Path) -> None:
-    looked, gone = await _cut(tmp_path, full=True, cuts=500)
-    print(f"{gone} of {looked:,} acknowledged states missing after 500 cuts")
-    assert looked > 5_000
+@reliability("R4", 120)
+async def test_no_cut_loses_what_was_acknowledged(tmp_path: Path, tally: Tally) -> None:
+    """The mutant that it finds is the test below."""
+    looked, gone = await _cut(tmp_path, full=True, cuts=size("R4"))
+    tally.count(gone, looked, f"acknowledged states missing after {size('R4'):,} power cuts")
+    assert looked > 10 * size("R4")
     assert gone == 0
 
 
-async def test_without_a_sync_a_commit_the_same_cuts_lose_some(tmp_path: Path) -> None:
-    looked, gone = await _cut(tmp_path, full=False, cuts=40)
+@reliability("R4_NORMAL", 60)
+async def test_without_a_sync_a_commit_the_same_cuts_lose_some(tmp_path: Path, tally: Tally) -> None:
+    looked, gone = await _cut(tmp_path, full=False, cuts=size("R4_NORMAL"))
+    tally.count(gone, looked, "states missing with synchronous=NORMAL, where some must be")
     assert gone > 0, f"none of {looked:,} were missing, so the test above could not fail"
-
-
-@pytest.mark.chaos
-@pytest.mark.timeout(7200)
-async def test_no_cut_of_very_many_loses_what_was_acknowledged(tmp_path: Path) -> None:
-    looked, gone = await _cut(tmp_path, full=True, cuts=200_000, jobs=400)
-    print(f"{gone} of {looked:,} acknowledged states missing after 200,000 cuts")
-    assert gone == 0

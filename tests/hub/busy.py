@@ -143,6 +143,15 @@ async def square(number: int) -> int:
 
 
 @app.handler
+async def square_then(path: str, runs: str, number: int) -> int:
+    """One that is noted where others are too, and waits."""
+    note(runs, str(number))
+    while not there(path):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return number * number
+
+
+@app.handler
 async def kill_me() -> None:
     """The end of its worker."""
     os.kill(os.getpid(), signal.SIGKILL)
