@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import apsw
 import pytest
 
+from farhand.engines.sqlite.connection import Owner
 from farhand.engines.sqlite.store import SqliteStore
 from farhand.errors import Unavailable
 from farhand.model.state import State
@@ -93,3 +96,31 @@ async def test_every_commit_is_on_the_disk(tmp_path: Path) -> None:
     settings = await store._writer.run(lambda db: (db.pragma("synchronous"), db.pragma("journal_mode")))
     assert settings == (2, "wal")
     await store.close()
+
+
+async def test_of_works_in_one_commit_the_one_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    await SqliteStore(path).close()
+    owner, gate = Owner(path, writes=True), threading.Event()
+
+    def add(key: str, *, fails: bool) -> Callable[[apsw.Connection], str]:
+        def work(db: apsw.Connection) -> str:
+            db.execute("INSERT INTO keys (key, job, until) VALUES (?, '', 0)", (key,))
+            if fails:
+                raise Unavailable("half way")
+            return key
+
+        return work
+
+    held = asyncio.ensure_future(owner.run(lambda _: gate.wait()))
+    works = [add("a", fails=False), add("b", fails=True), add("c", fails=False), add("a", fails=False)]
+    answers = asyncio.gather(*[owner.run(work) for work in works], return_exceptions=True)
+    await asyncio.sleep(0)  # they wait together now
+    gate.set()
+    await held
+    a, b, c, twice = await answers
+    assert (a, c) == ("a", "c")
+    assert str(b) == "half way"
+    assert isinstance(twice, Unavailable)
+    assert await owner.run(lambda db: db.execute("SELECT key FROM keys ORDER BY key").fetchall()) == [("a",), ("c",)]
+    await asyncio.to_thread(owner.close)

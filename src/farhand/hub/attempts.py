@@ -6,6 +6,7 @@ the lease's epoch; whoever watches the job reads the store.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -15,6 +16,7 @@ import structlog
 from farhand.core import events as on
 from farhand.core.caching import answers
 from farhand.core.lifecycle import Move, after, sources
+from farhand.core.pacing import Pacing
 from farhand.core.retrying import Verdict, judge
 from farhand.errors import FarhandError
 from farhand.hub.following import Following
@@ -22,12 +24,9 @@ from farhand.hub.holding import Holding
 from farhand.hub.service import Hub
 from farhand.model.durable import KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
-from farhand.model.limits import CHUNK_OVERHEAD
+from farhand.model.limits import CHUNK_OVERHEAD, PACE
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import Change, Lease, Store
-
-CHATTER, CHATTER_SIZE = 1_000, 1024 * 1024
-"""Progress and console events of one attempt that may wait for the store, and their characters; more are dropped."""
 
 
 class Attempt:
@@ -35,14 +34,14 @@ class Attempt:
 
     __slots__ = (
         "call",
-        "chatter",
         "held_until",
         "kept",
         "offset",
         "over",
         "owner",
+        "pacing",
         "recording",
-        "said",
+        "timer",
         "to_the_end",
         "unwanted",
     )
@@ -51,8 +50,8 @@ class Attempt:
         self.owner = owner
         self.kept = kept
         self.call = ""
-        self.said: list[Said] = []
-        self.chatter = 0
+        self.pacing = Pacing()
+        self.timer: asyncio.TimerHandle | None = None
         self.offset = kept.offset
         self.held_until = kept.lease_until
         self.recording = False
@@ -66,17 +65,12 @@ class Attempt:
         return Lease(self.kept.job.id, self.kept.epoch)
 
     def deliver(self, tag: int, event: Event, number: int) -> None:
-        """Take an event of the call; it is recorded soon."""
+        """Take an event of the call; it is recorded when it is due."""
         if event.kind is Kind.QUEUED or self.over:
             return
-        if event.kind in (Kind.PROGRESS, Kind.CONSOLE):
-            if len(self.said) > CHATTER or self.chatter > CHATTER_SIZE:
-                return
-            self.chatter += len(event.text)
-        self.said.append(Said(event, number))
+        self.pacing.say(Said(event, number))
         if not self.recording:
-            self.recording = True
-            self.owner.say(self)
+            self.owner.attend(self)
 
     def refuse(self, error: FarhandError) -> None:
         """It can't begin."""
@@ -123,20 +117,33 @@ class Attempts:
 
     # -- what they say -----------------------------------------------------------------------------------------------
 
-    def say(self, attempt: Attempt) -> None:
-        """Write what an attempt has said, soon."""
-        self._track(self._record(attempt))
+    def attend(self, attempt: Attempt) -> None:
+        """Write what an attempt has said, once it is due. It isn't being recorded now."""
+        due = attempt.pacing.wake_at()
+        if due is None:
+            return
+        wait = due - self._store.now()
+        if wait <= 0:
+            attempt.recording = True
+            self._track(self._record(attempt))
+        elif attempt.timer is None:
+            wait = min(wait, PACE)  # the store's clock may have been set back
+            attempt.timer = asyncio.get_running_loop().call_later(wait, self._attend_again, attempt)
+
+    def _attend_again(self, attempt: Attempt) -> None:
+        attempt.timer = None
+        if not attempt.recording and not attempt.over:
+            self.attend(attempt)
 
     async def _record(self, attempt: Attempt) -> None:
-        """Write what an attempt has said, in as few writes as it comes, until nothing more waits."""
+        """Write what an attempt has said, in as few writes as it comes, until nothing more is due."""
         try:
-            while attempt.said and not attempt.over:
-                said, attempt.said, attempt.chatter = tuple(attempt.said), [], 0
+            while not attempt.over and (said := attempt.pacing.take(now := self._store.now())):
                 if may_return(said[-1].event):
-                    await self._let_go(attempt, said[:-1])
+                    await self._let_go(attempt, said[:-1], now)
                 elif said[-1].event.kind.final:
                     await self._finish(attempt, said)
-                elif not await self._go_on(attempt, said):
+                elif not await self._go_on(attempt, said, now):
                     self.lose(attempt)
         except FarhandError as error:
             self._log.warning("what a job says can't be kept; it is given up", job=attempt.lease.id, why=error.message)
@@ -146,17 +153,19 @@ class Attempts:
             self.lose(attempt)
         finally:
             attempt.recording = False
+            if not attempt.over:
+                self.attend(attempt)
 
-    async def _go_on(self, attempt: Attempt, said: tuple[Said, ...]) -> bool:
-        """Keep events before the end; whether the attempt still has its lease."""
+    async def _go_on(self, attempt: Attempt, said: tuple[Said, ...], now: float) -> bool:
+        """Keep events before the end, as said at `now`; whether the attempt still has its lease."""
 
         async def write() -> int | None:
             id, epoch = attempt.lease.id, attempt.lease.epoch
             if said[0].event.kind is Kind.STARTED:
                 change = Change(id=id, sources=frozenset({State.ASSIGNED}), to=State.RUNNING, epoch=epoch, said=said)
-                if await self.change(change) is not None:
+                if await self.change(change, now) is not None:
                     return attempt.offset
-            return await self._store.append(attempt.lease, said, self._store.now())
+            return await self._store.append(attempt.lease, said, now)
 
         async def again() -> int | None:
             kept = await self._store.get(attempt.lease.id)
@@ -174,9 +183,9 @@ class Attempts:
             self._hub.tell(on.Granted(attempt.call, read))
         return True
 
-    async def _let_go(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
+    async def _let_go(self, attempt: Attempt, said: tuple[Said, ...], now: float) -> None:
         """Its worker was lost, and may come back with it while its lease holds; else the lease's end decides."""
-        if said and not await self._go_on(attempt, said):
+        if said and not await self._go_on(attempt, said, now):
             self.lose(attempt)
         self.drop(attempt)
 
@@ -224,9 +233,10 @@ class Attempts:
             )
         self._wake()
 
-    async def change(self, change: Change) -> KeptJob | None:
-        """Make a move and tell those who follow the job; the job after it, None where it could not be made."""
-        kept = await self._store.change(change, self._store.now())
+    async def change(self, change: Change, now: float | None = None) -> KeptJob | None:
+        """Make a move and tell those who follow the job; the job after it, None where it could not be made. `now` is by
+        the store's clock, which is read if it isn't given."""
+        kept = await self._store.change(change, self._store.now() if now is None else now)
         if kept is not None:
             self._following.changed(change.id)
             if change.to in ENDS:
@@ -246,6 +256,9 @@ class Attempts:
     def drop(self, attempt: Attempt) -> None:
         """Nothing more of it is recorded here."""
         attempt.over = True
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+            attempt.timer = None
         if self.by_job.get(attempt.kept.job.id) is attempt:
             del self.by_job[attempt.kept.job.id]
 

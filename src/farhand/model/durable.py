@@ -27,7 +27,7 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     never: tuple[str, ...] = ()
 
 
-class DurableJob(msgspec.Struct, frozen=True, kw_only=True):
+class DurableJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job as it was submitted.
 
     `run_at` is when it may begin; `begin_by` and `end_by` are when it expires unless it has begun, or ended;

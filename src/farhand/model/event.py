@@ -54,7 +54,7 @@ class Progress(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One entry. `payload` for CHUNK and SUCCEEDED, `fault` for the other ends, `progress`, `text` for CONSOLE.
 
     `worker` is set on STARTED; `outcome` on CANCELLED and EXPIRED when a cancel's receipt is in.

@@ -31,6 +31,10 @@ large enough that a frame's own cost (about 0.1 ms at each end) hardly counts.""
 TEXT_LIMIT: Final = 64 * 1024
 """Longest console text, message or traceback in one event; longer ones are cut with a mark."""
 
+PACE: Final = 0.055
+"""Seconds between two events of printed text, and between two of progress, in the log of a durable job's attempt; so
+there are at most 20 a second, with the one that its end takes with it."""
+
 NAME_LIMIT: Final = 200
 """Longest handler, group, worker or session name, in characters."""
 

@@ -20,6 +20,8 @@ Work = Callable[[apsw.Connection], Any]
 
 WAITING_LIMIT = 100_000
 BUSY_MS = 5_000
+CACHE_KIB = 16 * 1024
+"""What the writer keeps of the file in memory, at most."""
 CHECKED_SIZE = 64 * 1024 * 1024
 """Bytes of a file that is looked through from beginning to end when it is opened: about a fifth of a second."""
 
@@ -76,6 +78,7 @@ def _connect(path: Path, writes: bool, vfs: str | None) -> apsw.Connection:
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
         connection.pragma("wal_autocheckpoint", 4_000)
+        connection.pragma("cache_size", -CACHE_KIB)
     return connection
 
 
@@ -185,25 +188,52 @@ class Owner:
                 loop.call_soon_threadsafe(_answer, [future for _, future in group], answers)
 
     def _together(self, group: deque[tuple[Work, asyncio.Future[Any]]]) -> list[tuple[Any, BaseException | None]]:
+        """All of it in one transaction. A savepoint for each would write every page it touches a second time, so there
+        are some only where one has failed in the middle: then all begin again."""
+        try:
+            return self._in_transaction(group, self._unless_half_done)
+        except _HalfDone:
+            return self._in_transaction(group, self._undone_if_failed)
+
+    def _in_transaction(
+        self,
+        group: deque[tuple[Work, asyncio.Future[Any]]],
+        do: Callable[[Work], tuple[Any, BaseException | None]],
+    ) -> list[tuple[Any, BaseException | None]]:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            answers = []
-            for work, _ in group:
-                execute("SAVEPOINT one")
-                answer = self._alone(work)
-                if answer[1] is not None and not self._connection.in_transaction:
-                    raise answer[1]  # a disk that is full, or fails, has undone all of it
-                if answer[1] is not None:
-                    execute("ROLLBACK TO one")
-                execute("RELEASE one")
-                answers.append(answer)
+            answers = [do(work) for work, _ in group]
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
         return answers
+
+    def _unless_half_done(self, work: Work) -> tuple[Any, BaseException | None]:
+        before = self._connection.total_changes()
+        answer = self._alone(work)
+        if answer[1] is not None:
+            self._raise_if_all_is_undone(answer[1])
+            if self._connection.total_changes() != before:
+                raise _HalfDone
+        return answer
+
+    def _undone_if_failed(self, work: Work) -> tuple[Any, BaseException | None]:
+        execute = self._connection.execute
+        execute("SAVEPOINT one")
+        answer = self._alone(work)
+        if answer[1] is not None:
+            self._raise_if_all_is_undone(answer[1])
+            execute("ROLLBACK TO one")
+        execute("RELEASE one")
+        return answer
+
+    def _raise_if_all_is_undone(self, error: BaseException) -> None:
+        """A disk that is full, or fails, has undone the whole transaction."""
+        if not self._connection.in_transaction:
+            raise error
 
     def _alone(self, work: Work) -> tuple[Any, BaseException | None]:
         try:
@@ -214,6 +244,10 @@ class Owner:
             return None, _failure(error)
         except Exception as error:
             return None, error
+
+
+class _HalfDone(Exception):
+    """A work has failed after it had changed something."""
 
 
 def _failure(error: apsw.Error) -> Unavailable:

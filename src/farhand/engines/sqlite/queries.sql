@@ -1,19 +1,23 @@
 -- name: insert_job
 -- Keep a new job.
-INSERT INTO jobs (id, state, grp, handler, labels, schedule, priority, run_at, begin_by, end_by, job)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO jobs (id, state, grp, handler, labels, schedule, priority, run_at, begin_by, end_by, job, entries)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1);
 
 -- name: job
 -- One job.
 SELECT state, epoch, attempt, run_at, worker, lease_until, entries, ended, job, last FROM jobs WHERE id = ?;
 
+-- name: submitted
+-- One job as it was submitted.
+SELECT job FROM jobs WHERE id = ?;
+
 -- name: state
--- Where a job is, its epoch and how many entries its log has.
-SELECT state, epoch, entries FROM jobs WHERE id = ?;
+-- Where a job is that has not ended, and how many entries its log has.
+SELECT state, epoch, attempt, run_at, worker, lease_until, entries FROM jobs WHERE id = ?;
 
 -- name: jobs_to_claim
 -- What may begin, in the order in which it is to be taken.
-SELECT id, handler, labels FROM jobs WHERE grp = ? AND state = 'queued' AND run_at <= ?
+SELECT id, handler, labels, epoch, attempt, run_at, entries FROM jobs WHERE grp = ? AND state = 'queued' AND run_at <= ?
 ORDER BY priority DESC, run_at, id;
 
 -- name: claim
@@ -29,16 +33,16 @@ INSERT INTO log (job, place, at, number, event) VALUES (?, ?, ?, ?, ?);
 UPDATE jobs SET entries = ? WHERE id = ?;
 
 -- name: move
--- Another state, with a worker still.
-UPDATE jobs SET state = ? WHERE id = ?;
+-- Another state before the end.
+UPDATE jobs SET state = ?, run_at = ?, worker = ?, lease_until = ?, entries = ? WHERE id = ?;
 
--- name: requeue
--- Back to the queue.
-UPDATE jobs SET state = 'queued', run_at = coalesce(?, run_at), worker = '', lease_until = 0 WHERE id = ?;
+-- name: release
+-- Its parents have ended.
+UPDATE jobs SET state = 'queued' WHERE id = ?;
 
 -- name: finish
 -- The one end.
-UPDATE jobs SET state = ?, ended = ?, last = ?, code = ?, lease_until = 0 WHERE id = ?;
+UPDATE jobs SET state = ?, ended = ?, last = ?, code = ?, entries = ?, lease_until = 0 WHERE id = ?;
 
 -- name: renew
 -- Extend a lease that still holds.

@@ -28,6 +28,10 @@ _SCHEDULE = msgspec.msgpack.Decoder(Schedule)
 _LABELS = msgspec.json.Encoder(order="deterministic")
 _READ_LABELS = msgspec.json.Decoder(dict[str, str])
 
+NO_LABELS = "{}"
+RECENT, RECENT_SIZE = 4_096, 4_096
+"""How many jobs the writer remembers, and up to how many bytes of arguments."""
+
 
 class SqliteStore:
     """`ports.store.Store`. Writes and reads have a thread and a connection each; what a reader sees is committed."""
@@ -41,6 +45,7 @@ class SqliteStore:
             Unavailable: another hub has it open, it is damaged, or it was written by a newer farhand.
         """
         self._clock = clock
+        self._recent = _Recent()
         self._lock = lock(Path(path))
         try:
             if vfs is None:
@@ -68,7 +73,7 @@ class SqliteStore:
 
     async def add(self, job: DurableJob, now: float) -> Added:
         """As `Jobs.add`."""
-        return await self._writer.run(lambda db: _Write(db, now).add(job))
+        return await self._writer.run(lambda db: _Write(db, now, self._recent).add(job))
 
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
@@ -80,11 +85,11 @@ class SqliteStore:
 
     async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
         """As `Jobs.claim`."""
-        return await self._writer.run(lambda db: _Write(db, now).claim(wanted))
+        return await self._writer.run(lambda db: _Write(db, now, self._recent).claim(wanted))
 
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
-        return await self._writer.run(lambda db: _Write(db, now).change(change))
+        return await self._writer.run(lambda db: _Write(db, now, self._recent).change(change))
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """As `Jobs.renew`."""
@@ -122,7 +127,7 @@ class SqliteStore:
 
     async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
         """As `Logs.append`."""
-        return await self._writer.run(lambda db: _Write(db, now).append(lease, said))
+        return await self._writer.run(lambda db: _Write(db, now, self._recent).append(lease, said))
 
     async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
@@ -181,7 +186,7 @@ class SqliteStore:
             schedule = _schedule(db, name)
             if schedule is None or schedule.fired != fired:
                 return False
-            last = schedule.last if job is None else _Write(db, now).add(job).kept.job.id
+            last = schedule.last if job is None else _Write(db, now, self._recent).add(job).kept.job.id
             kept = replace(schedule, fired=fired + (job is not None), next_at=next_at, last=last)
             _rows(db, "put_schedule", name, kept.fired, _TO_BYTES.encode(kept))
             return True
@@ -189,16 +194,41 @@ class SqliteStore:
         return await self._writer.run(work)
 
 
+class _Recent:
+    """Jobs as they were submitted, by id: those that the writer saw last, so that a job which soon ends isn't read and
+    decoded at each of its moves. Large ones are not held."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, DurableJob] = {}
+
+    def add(self, job: DurableJob) -> None:
+        """Remember one."""
+        if len(job.args.data) <= RECENT_SIZE:
+            self._jobs[job.id] = job
+            if len(self._jobs) > RECENT:
+                del self._jobs[next(iter(self._jobs))]
+
+    def get(self, db: apsw.Connection, id: str) -> DurableJob:
+        """The job, which the store has."""
+        job = self._jobs.get(id)
+        return _JOB.decode(_one(db, "submitted", id)) if job is None else job
+
+    def drop(self, id: str) -> None:
+        """It has ended."""
+        self._jobs.pop(id, None)
+
+
 class _Write:
     """The steps of one operation inside the writer's transaction."""
 
-    def __init__(self, db: apsw.Connection, now: float) -> None:
+    def __init__(self, db: apsw.Connection, now: float, recent: _Recent) -> None:
         self._do = partial(_rows, db)
         self._db = db
         self._now = now
+        self._recent = recent
 
     def add(self, job: DurableJob) -> Added:
-        found = self._found(job)
+        found = self._found(job) if job.key or job.cache_key else None
         if found is not None:
             return found
         states: dict[str, State] = {}
@@ -209,7 +239,7 @@ class _Write:
             states[parent] = State(rows[0][0])
         waits = any(state not in ENDS for state in states.values())
         state = State.WAITING if waits else State.QUEUED
-        labels = _LABELS.encode(job.labels).decode()
+        labels = _LABELS.encode(job.labels).decode() if job.labels else NO_LABELS
         times = (job.run_at, job.begin_by, job.end_by)
         named = (job.id, state.value, job.group, job.handler, labels, job.schedule, job.priority)
         self._do("insert_job", *named, *times, _TO_BYTES.encode(job))
@@ -219,47 +249,70 @@ class _Write:
             self._do("put_cached", job.cache_key, job.handler, job.id, job.cache_ttl)
         for parent in states:
             self._do("insert_parent", parent, job.id)
-        self._say(job.id, 0, (Said(Event(Kind.QUEUED, text=job.id)),))
+        self._log(job.id, 0, (Said(Event(Kind.QUEUED, text=job.id)),))
+        self._recent.add(job)
         failed = [parent for parent, one in states.items() if one in ENDS and one is not State.SUCCEEDED]
         if failed:
-            self._fail_with(job.id, failed[0], states[failed[0]])
-            return Added(self._kept(job.id), "new")
+            return Added(self._fail_with(job.id, failed[0], states[failed[0]]), "new")
         return Added(KeptJob(job=job, state=state, run_at=job.run_at, offset=1), "new")
 
     def claim(self, wanted: Claim) -> list[KeptJob]:
-        chosen: list[str] = []
-        for id, handler, labels in self._db.execute(queries()["jobs_to_claim"], (wanted.group, self._now)):
-            if handler in wanted.handlers and _READ_LABELS.decode(labels).items() <= wanted.labels.items():
-                chosen.append(id)
-                if len(chosen) >= wanted.count:
-                    break
-        for id in chosen:
-            self._do("claim", wanted.worker, wanted.lease_until, id)
-        return _all(self._db, chosen)
+        taken: list[KeptJob] = []
+        rows = self._db.execute(queries()["jobs_to_claim"], (wanted.group, self._now))
+        for id, handler, labels, epoch, attempt, run_at, entries in rows:
+            able = labels == NO_LABELS or _READ_LABELS.decode(labels).items() <= wanted.labels.items()
+            if not able or handler not in wanted.handlers:
+                continue
+            taken.append(
+                KeptJob(
+                    job=self._recent.get(self._db, id),
+                    state=State.ASSIGNED,
+                    epoch=epoch + 1,
+                    attempt=attempt + 1,
+                    run_at=run_at,
+                    worker=wanted.worker,
+                    lease_until=wanted.lease_until,
+                    offset=entries,
+                )
+            )
+            if len(taken) >= wanted.count:
+                break
+        given = [(wanted.worker, wanted.lease_until, kept.job.id) for kept in taken]
+        self._db.executemany(queries()["claim"], given)
+        return taken
 
     def change(self, change: Change) -> KeptJob | None:
         rows = self._do("state", change.id)
         if not rows:
             return None
-        state, epoch, entries = rows[0]
+        state, epoch, attempt, run_at, worker, lease_until, entries = rows[0]
         if State(state) not in change.sources or change.epoch not in (None, epoch):
             return None
-        self._say(change.id, entries, change.said)
+        entries = self._log(change.id, entries, change.said)
+        kept = KeptJob(
+            job=self._recent.get(self._db, change.id),
+            state=change.to,
+            epoch=epoch,
+            attempt=attempt,
+            run_at=run_at,
+            worker=worker,
+            lease_until=lease_until,
+            offset=entries,
+        )
         if change.to in ENDS:
             last = change.said[-1].event if change.said else None
-            return self._end(change.id, change.to, last, answers=change.answers)
+            return self._end(kept, last, answers=change.answers)
         if change.to is State.QUEUED:
-            self._do("requeue", change.run_at, change.id)
-        else:
-            self._do("move", change.to.value, change.id)
-        return self._kept(change.id)
+            kept = replace(kept, run_at=run_at if change.run_at is None else change.run_at, worker="", lease_until=0.0)
+        self._do("move", kept.state.value, kept.run_at, kept.worker, kept.lease_until, entries, change.id)
+        return kept
 
     def append(self, lease: Lease, said: Sequence[Said]) -> int | None:
         rows = self._do("state", lease.id)
         if not rows or State(rows[0][0]) not in LEASED or rows[0][1] != lease.epoch:
             return None
-        entries: int = rows[0][2]
-        self._say(lease.id, entries, said)
+        entries: int = rows[0][6]
+        self._do("set_entries", self._log(lease.id, entries, said), lease.id)
         return entries
 
     def _found(self, job: DurableJob) -> Added | None:
@@ -282,38 +335,41 @@ class _Write:
         assert kept is not None
         return kept
 
-    def _say(self, id: str, entries: int, said: Sequence[Said]) -> None:
-        if said:
-            rows = [
-                (id, entries + place, self._now, one.number, _TO_BYTES.encode(one.event))
-                for place, one in enumerate(said)
-            ]
-            self._db.executemany(queries()["insert_entry"], rows)
-            self._do("set_entries", entries + len(said), id)
+    def _log(self, id: str, entries: int, said: Sequence[Said]) -> int:
+        """Add to a log; how many entries it has then, which is still to be written."""
+        rows = [
+            (id, entries + place, self._now, one.number, _TO_BYTES.encode(one.event)) for place, one in enumerate(said)
+        ]
+        self._db.executemany(queries()["insert_entry"], rows)
+        return entries + len(rows)
 
-    def _end(self, id: str, state: State, last: Event | None, *, answers: bool = False) -> KeptJob:
+    def _end(self, kept: KeptJob, last: Event | None, *, answers: bool = False) -> KeptJob:
+        """`kept` is the job with its new state, its log written."""
+        job, state = kept.job, kept.state
         code = last.fault.code if last is not None and last.fault is not None else ""
-        self._do("finish", state.value, self._now, None if last is None else _TO_BYTES.encode(last), code, id)
-        ended = self._kept(id)
-        if ended.job.cache_key and not answers:
-            self._do("drop_cached", ended.job.cache_key, id)
-        for parent in ended.job.after:
-            self._do("drop_child", parent, id)
-        for child in [row[0] for row in self._do("children", id)]:
-            kept = self._kept(child)
-            if kept.state is not State.WAITING:
+        body = None if last is None else _TO_BYTES.encode(last)
+        self._do("finish", state.value, self._now, body, code, kept.offset, job.id)
+        self._recent.drop(job.id)
+        if job.cache_key and not answers:
+            self._do("drop_cached", job.cache_key, job.id)
+        for parent in job.after:
+            self._do("drop_child", parent, job.id)
+        for child in [row[0] for row in self._do("children", job.id)]:
+            waiting = self._kept(child)
+            if waiting.state is not State.WAITING:
                 continue
             if state is not State.SUCCEEDED:
-                self._fail_with(child, id, state)
-            elif all(self._do("state", parent)[0][0] == State.SUCCEEDED for parent in kept.job.after):
-                self._do("requeue", None, child)
-        return ended
+                self._fail_with(child, job.id, state)
+            elif all(self._do("state", parent)[0][0] == State.SUCCEEDED for parent in waiting.job.after):
+                self._do("release", child)
+        return replace(kept, ended=self._now, last=last, lease_until=0.0)
 
-    def _fail_with(self, id: str, parent: str, state: State) -> None:
+    def _fail_with(self, id: str, parent: str, state: State) -> KeptJob:
         text = f"job {parent}, which this one was to come after, ended as {state}"
         event = Event(Kind.FAILED, fault=Fault("PARENT_FAILED", text, False, {"parent": parent}))
-        self._say(id, self._do("state", id)[0][2], (Said(event),))
-        self._end(id, State.FAILED, event)
+        kept = self._kept(id)
+        entries = self._log(id, kept.offset, (Said(event),))
+        return self._end(replace(kept, state=State.FAILED, offset=entries), event)
 
 
 def _rows(db: apsw.Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
