@@ -209,7 +209,7 @@ async def test_chunks_that_do_not_fit_one_answer_are_refused_and_the_job_stopped
 ) -> None:
     refusal = await caller.refused(False, "count", {"n": 10**9, "size": 100_000})
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "TOO_LARGE")
-    assert "use Stream" in refusal.message
+    assert "stream them" in refusal.message
 
     async def idle() -> bool:
         return bool((await caller.hub()).running == 0)

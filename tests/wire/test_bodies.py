@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from farhand import errors
 from farhand.errors import FarhandError, HandlerFailed, ProtocolViolation
-from farhand.model.event import Event, Fault, Kind, Progress
+from farhand.model.event import Event, Fault, Kind, Progress, to_error, to_fault
 from farhand.model.limits import TEXT_LIMIT
 from farhand.model.payload import NOTHING, Media, Payload
 from farhand.wire.farhand import bodies
@@ -163,8 +163,8 @@ def test_text_that_is_not_utf_8_is_shown_and_breaks_nothing() -> None:
 @pytest.mark.parametrize("code", sorted(errors.BY_CODE))
 def test_every_error_keeps_its_class_over_the_wire(code: str) -> None:
     error = errors.BY_CODE[code]("what happened", retryable=True, fact=[1, "é"])
-    fault, outcome = bodies.read_fault(bodies.fault_bytes(bodies.to_fault(error), "killed"))
-    back = bodies.to_error(fault, outcome)
+    fault, outcome = bodies.read_fault(bodies.fault_bytes(to_fault(error), "killed"))
+    back = to_error(fault, outcome)
     assert type(back) is type(error)
     assert (back.message, back.retryable, back.details) == (
         "what happened",
@@ -174,14 +174,14 @@ def test_every_error_keeps_its_class_over_the_wire(code: str) -> None:
 
 
 def test_a_code_of_a_newer_peer_is_kept() -> None:
-    back = bodies.to_error(Fault("FROM_THE_FUTURE", "what happened", False, {"a": 1}))
+    back = to_error(Fault("FROM_THE_FUTURE", "what happened", False, {"a": 1}))
     assert type(back) is FarhandError
     assert back.details == {"a": 1, "code": "FROM_THE_FUTURE"}
     assert str(back) == "what happened"
 
 
 def test_a_handlers_error_shows_its_type() -> None:
-    back = bodies.to_error(Fault("HANDLER_FAILED", "no", False, {"type": "ValueError", "traceback": "Traceback…"}))
+    back = to_error(Fault("HANDLER_FAILED", "no", False, {"type": "ValueError", "traceback": "Traceback…"}))
     assert isinstance(back, HandlerFailed)
     assert (str(back), back.type, back.traceback) == ("ValueError: no", "ValueError", "Traceback…")
 

@@ -11,8 +11,8 @@ from farhand import config
 from farhand.cli import output
 from farhand.cli.asking import connected, interruptible
 from farhand.cli.schemas import Schema, command
-from farhand.client.views import HandlerView
 from farhand.errors import HandlerNotFound
+from farhand.model.handler import HandlerView
 from farhand.model.worker import WorkerView
 
 

@@ -26,10 +26,11 @@ from farhand.client.jobs import (
 from farhand.client.rpc import ask
 from farhand.client.schedules import ScheduleInfo, schedule_info
 from farhand.client.stream import Receipt, Stream
-from farhand.client.views import GroupInfo, HandlerView, HubInfo
+from farhand.client.views import GroupInfo, HubInfo
 from farhand.client.window import Window
 from farhand.errors import FarhandError, InvalidArguments, OutcomeUnknown, Unavailable
 from farhand.model.event import Progress
+from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.worker import WorkerView

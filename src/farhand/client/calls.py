@@ -14,7 +14,7 @@ from farhand.errors import (
     ProtocolViolation,
     Unavailable,
 )
-from farhand.model.event import Event, Kind
+from farhand.model.event import Event, Kind, to_error
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
@@ -226,7 +226,7 @@ def _failure(kind: int, body: bytes, media: int) -> FarhandError:
         return OutcomeUnknown(f"the call's end can't be read: {error}")
     if event.fault is None:
         return OutcomeUnknown("the call's end says neither success nor why not")
-    return bodies.to_error(event.fault, event.outcome)
+    return to_error(event.fault, event.outcome)
 
 
 def _owe(call: AnyCall, size: int) -> int:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from farhand.errors import InvalidArguments
-from farhand.model.limits import ATTEMPTS_LIMIT
-from farhand.wire.farhand.jobs import LIST_LIMIT
+from farhand.model.limits import ATTEMPTS_LIMIT, LIST_LIMIT
 
 OFFSETS = 2**63
 _PRIORITIES = 2**31

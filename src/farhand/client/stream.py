@@ -11,8 +11,7 @@ import msgspec
 from farhand.client.calls import StreamCall, taken, value
 from farhand.client.connection import Connection
 from farhand.errors import Cancelled
-from farhand.model.event import Event, Kind, Progress
-from farhand.wire.farhand import bodies
+from farhand.model.event import Event, Kind, Progress, to_error
 
 BATCH = 1024
 
@@ -164,4 +163,4 @@ def report(
 def raise_fault(event: Event) -> None:
     """Raise what an end that isn't a success stands for."""
     if event.fault is not None:
-        raise bodies.to_error(event.fault, event.outcome)
+        raise to_error(event.fault, event.outcome)

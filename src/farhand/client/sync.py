@@ -24,11 +24,12 @@ from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.schedules import ScheduleInfo
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.client.stream import Stream as AsyncStream
-from farhand.client.views import HandlerView, HubInfo
+from farhand.client.views import HubInfo
 from farhand.client.window import Window
 from farhand.errors import FarhandError, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Event, Kind, Progress
+from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.worker import WorkerView
 

@@ -4,17 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from farhand.model.handler import HandlerSpec
-
-
-class HandlerView(msgspec.Struct, frozen=True):
-    """A handler as listed: the group that serves it, how many workers do, and how many of their slots are free."""
-
-    group: str
-    handler: HandlerSpec
-    workers: int
-    slots_free: int
-
 
 class GroupInfo(msgspec.Struct, frozen=True):
     """A group as listed. `waiting_for` is how long its oldest waiting job has waited, in seconds."""

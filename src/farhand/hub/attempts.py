@@ -23,7 +23,7 @@ from farhand.hub.following import Following
 from farhand.hub.holding import Holding
 from farhand.hub.service import Hub
 from farhand.model.durable import KeptJob, Said
-from farhand.model.event import Event, Fault, Kind
+from farhand.model.event import Event, Fault, Kind, to_fault
 from farhand.model.limits import CHUNK_OVERHEAD, PACE
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import Change, Lease, Store
@@ -74,7 +74,7 @@ class Attempt:
 
     def refuse(self, error: FarhandError) -> None:
         """It can't begin."""
-        fault = Fault(error.code, error.message, error.retryable, error.details)
+        fault = to_fault(error)
         self.deliver(0, Event(Kind.FAILED, fault=fault), 0)
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from typing import Any
 
 from farhand.core.lifecycle import Move, sources
-from farhand.errors import InvalidArguments, JobNotFound
+from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.hub import chores
 from farhand.hub.adopting import Adopting
 from farhand.hub.attempts import Attempts
@@ -22,11 +22,15 @@ from farhand.hub.claiming import Claiming
 from farhand.hub.declarations import Declarations
 from farhand.hub.elsewhere import Elsewhere
 from farhand.hub.following import Follow, Following
+from farhand.hub.ids import Ids
 from farhand.hub.leases import LEASE, Leases
+from farhand.hub.ordering import durable_job
 from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub, Sink
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
+from farhand.model.limits import LIST_LIMIT
+from farhand.model.order import Order
 from farhand.model.state import State
 from farhand.model.worker import Hold, WorkerInfo
 from farhand.ports.store import Added, Change, Filter, News, Store
@@ -38,6 +42,7 @@ class Durables:
     def __init__(self, hub: Hub, store: Store, lease: float = LEASE) -> None:
         self._hub = hub
         self._store = store
+        self._new_id = Ids()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._troubles = Troubles()
@@ -103,6 +108,15 @@ class Durables:
         """The store's clock."""
         return self._store.now()
 
+    async def order(self, order: Order) -> Added:
+        """Keep the job that is asked for; it is committed when this returns.
+
+        Raises:
+            FarhandError: it isn't kept, as the class says.
+        """
+        declared = self.declarations.of(order.group or "default", order.handler)
+        return await self.submit(durable_job(order, self._new_id(), self._store.now(), declared))
+
     async def submit(self, job: DurableJob) -> Added:
         """Keep a job; it is committed when this returns.
 
@@ -130,7 +144,13 @@ class Durables:
         return kept
 
     async def find(self, wanted: Filter) -> list[KeptJob]:
-        """The jobs that fit, newest first."""
+        """The jobs that fit, newest first.
+
+        Raises:
+            InvalidArguments: more are asked for than a listing may have.
+        """
+        if wanted.limit > LIST_LIMIT:
+            raise InvalidArguments(f"limit is at most {LIST_LIMIT:,}, not {wanted.limit:,}")
         return await self._store.find(wanted)
 
     async def cancel(self, id: str) -> KeptJob:
@@ -151,7 +171,7 @@ class Durables:
                 pass
         return await self.get(id)
 
-    async def retry(self, id: str, new_id: str) -> Added:
+    async def retry(self, id: str) -> Added:
         """Start an ended job anew, as a job of its own that says which it starts anew.
 
         Raises:
@@ -164,7 +184,7 @@ class Durables:
         now, old = self._store.now(), kept.job
         return await self.submit(
             DurableJob(
-                id=new_id,
+                id=self._new_id(),
                 handler=old.handler,
                 group=old.group,
                 args=old.args,
@@ -181,6 +201,15 @@ class Durables:
                 retry_of=id,
             )
         )
+
+    async def fire(self, name: str) -> KeptJob:
+        """Add a job of a schedule now, whatever its time.
+
+        Raises:
+            ScheduleNotFound: there is none of this name.
+            Unavailable: others fired it again and again meanwhile.
+        """
+        return await self.schedules.fire(name, self._new_id())
 
     async def uncache(self, handler: str, cache_key: str = "") -> int:
         """Let finished jobs of a handler answer for equal work no more, all or those of one key; how many there
@@ -224,3 +253,14 @@ class Durables:
                 await self._elsewhere.look()
             with self._troubles.excused("jobs that are followed can't be looked up; trying again"):
                 await self._following.look(self._attempts.by_job)
+
+
+def kept_by(durables: Durables | None) -> Durables:
+    """The durable jobs of a hub that may have none.
+
+    Raises:
+        Unavailable: it keeps none.
+    """
+    if durables is None:
+        raise Unavailable("this hub keeps no durable jobs: start it with a store", retryable=False)
+    return durables

@@ -15,7 +15,7 @@ from farhand.errors import FarhandError, JobNotFound
 from farhand.hub import chores
 from farhand.hub.service import Sink
 from farhand.model.durable import Entry, KeptJob
-from farhand.model.event import Event, Fault, Kind
+from farhand.model.event import Event, Kind, to_fault
 from farhand.model.limits import CHUNK_OVERHEAD
 from farhand.ports.store import News, Store
 
@@ -153,7 +153,7 @@ class Following:
         try:
             kept = await self._get(id)
         except JobNotFound as error:
-            fault = Fault(error.code, error.message, error.retryable, error.details)
+            fault = to_fault(error)
             for follow in self._follows.pop(id, ()):
                 if not follow.gone:
                     follow.sink.deliver(follow.tag, Event(Kind.FAILED, fault=fault), 0)
@@ -192,7 +192,7 @@ class Following:
                     return
                 follow.sink.deliver(follow.tag, entry.event, entry.number)
         except FarhandError as error:
-            fault = Fault(error.code, error.message, error.retryable, error.details)
+            fault = to_fault(error)
             follow.sink.deliver(follow.tag, Event(Kind.FAILED, fault=fault), 0)
 
     async def _last_attempt(self, kept: KeptJob) -> AsyncGenerator[Entry, None]:

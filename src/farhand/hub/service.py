@@ -17,6 +17,7 @@ from farhand.core.machine import Limits, Machine
 from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.hub.ids import Ids
 from farhand.model.event import Event, Kind
+from farhand.model.handler import HandlerView
 from farhand.model.job import ATTEMPT_MARK, NO_LABELS, Input, Job
 from farhand.model.limits import NAME_LIMIT, SESSION_TTL, WINDOW_LIMIT
 from farhand.model.names import check_name
@@ -321,6 +322,19 @@ class Hub:
     def workers(self, group: str = "") -> list[WorkerView]:
         """The connected workers, of one group or of all."""
         return [view for view in self._machine.workers(self.now()) if not group or view.info.group == group]
+
+    def handlers(self, group: str = "") -> list[HandlerView]:
+        """What can be called, in one group or in all: one entry a group and name, in their order, as the newest worker
+        describes it."""
+        found: dict[tuple[str, str], HandlerView] = {}
+        for view in self.workers(group):
+            free = max(0, view.info.slots - view.running)
+            for spec in view.info.handlers:
+                key = (view.info.group, spec.name)
+                before = found.get(key)
+                workers, slots = (before.workers, before.slots_free) if before is not None else (0, 0)
+                found[key] = HandlerView(view.info.group, spec, workers + 1, slots + free)
+        return [found[key] for key in sorted(found)]
 
     def groups(self) -> list[GroupView]:
         """The groups that have workers or waiting jobs."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from farhand.errors import FarhandError, from_code
 from farhand.model.payload import NOTHING, Payload
 
 
@@ -67,3 +68,16 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     text: str = ""
     worker: str = ""
     outcome: Outcome | Literal[""] = ""
+
+
+def to_fault(error: FarhandError) -> Fault:
+    """An error as data."""
+    return Fault(error.code, error.message, error.retryable, error.details)
+
+
+def to_error(fault: Fault, outcome: str = "") -> FarhandError:
+    """The error a fault stands for; a cancel's outcome becomes `details["receipt"]`."""
+    error = from_code(fault.code, fault.message, fault.details, fault.retryable)
+    if outcome:
+        error.details["receipt"] = outcome
+    return error

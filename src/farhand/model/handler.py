@@ -43,3 +43,12 @@ class HandlerSpec(msgspec.Struct, frozen=True, kw_only=True):
     isolate: Isolate = "none"
     timeout: float | None = None
     durable: JobDefaults = JobDefaults()
+
+
+class HandlerView(msgspec.Struct, frozen=True):
+    """A handler as listed: the group that serves it, how many workers do, and how many of their slots are free."""
+
+    group: str
+    handler: HandlerSpec
+    workers: int
+    slots_free: int

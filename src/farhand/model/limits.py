@@ -44,6 +44,9 @@ ATTEMPTS_LIMIT: Final = 1_000
 NEVER_LIMIT: Final = 100
 """Most error types after which a durable job is not tried again."""
 
+LIST_LIMIT: Final = 1_000
+"""Most durable jobs that one listing names."""
+
 SECONDS_LIMIT: Final = 10 * 365 * 86_400.0
 """Longest time that an option of a durable job may name."""
 

@@ -6,6 +6,9 @@ from enum import IntEnum
 
 import msgspec
 
+from farhand.errors import TooLarge
+from farhand.model.limits import PAYLOAD_LIMIT
+
 
 class Media(IntEnum):
     """Media types that travel as a number. The values are the wire's `MediaType`."""
@@ -37,3 +40,17 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING = Payload(b"", Media.NONE)
+
+
+def check_size(size: int, what: str) -> None:
+    """Refuse what can't go in a shared frame.
+
+    Raises:
+        TooLarge: `size` is over 1 MiB.
+    """
+    if size > PAYLOAD_LIMIT:
+        raise TooLarge(
+            f"{what} takes {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB): send less, or stream it in chunks",
+            limit=PAYLOAD_LIMIT,
+            size=size,
+        )

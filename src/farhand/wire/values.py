@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from farhand.errors import InvalidArguments, TooLarge
+from farhand.errors import InvalidArguments
 from farhand.model.limits import PAYLOAD_LIMIT
-from farhand.model.payload import NOTHING, Media, Payload
+from farhand.model.payload import NOTHING, Media, Payload, check_size
 
 # Looking up an enum's member costs 0.1 µs; these are looked up for every call.
 _AS_NOTHING, _AS_JSON, _AS_MSGPACK, _AS_BYTES = (int(media) for media in Media)
@@ -70,20 +70,6 @@ def from_payload(payload: Payload) -> Any:
     if media == _AS_NOTHING:
         return None
     raise InvalidArguments(f"a payload has the unknown media type {media}; this side is older than its peer")
-
-
-def check_size(size: int, what: str) -> None:
-    """Refuse what can't go in a shared frame.
-
-    Raises:
-        TooLarge: `size` is over 1 MiB.
-    """
-    if size > PAYLOAD_LIMIT:
-        raise TooLarge(
-            f"{what} takes {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB): send less, or stream it in chunks",
-            limit=PAYLOAD_LIMIT,
-            size=size,
-        )
 
 
 __all__ = ["NOTHING", "check_size", "from_payload", "to_payload"]

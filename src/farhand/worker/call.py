@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from farhand.errors import FarhandError
-from farhand.model.event import Event, Fault, Kind, Outcome, Progress
+from farhand.model.event import Event, Fault, Kind, Outcome, Progress, to_fault
 from farhand.model.limits import CHUNK_OVERHEAD
 from farhand.model.names import error_name
 from farhand.model.payload import NOTHING, Media, Payload
@@ -250,7 +250,7 @@ class Call:
 
     def fail(self, error: BaseException) -> None:
         """It raised `error`."""
-        fault = bodies.to_fault(error.error) if isinstance(error, Refusal) else _fault_of(error)
+        fault = to_fault(error.error) if isinstance(error, Refusal) else _fault_of(error)
         self._end(Kind.FAILED, Payload(bodies.fault_bytes(fault), 0))
 
     def refuse(self, error: FarhandError) -> None:

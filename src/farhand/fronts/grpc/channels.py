@@ -6,17 +6,16 @@ from collections.abc import AsyncIterator
 
 from farhand.core import events as on
 from farhand.core.link import Says, check_protocol
-from farhand.errors import FarhandError, JobNotFound, Overloaded, ProtocolViolation, TooLarge
+from farhand.errors import FarhandError, JobNotFound, Overloaded, ProtocolViolation
 from farhand.fronts.grpc.conversation import Conversation
 from farhand.fronts.grpc.guard import Context
 from farhand.fronts.grpc.jobs import JobService
 from farhand.fronts.grpc.registry import Registry
 from farhand.hub.following import Follow
 from farhand.hub.service import Hub
-from farhand.model.event import Event, Kind
+from farhand.model.event import Event, Kind, to_fault
 from farhand.model.job import NO_LABELS
-from farhand.model.limits import PAYLOAD_LIMIT
-from farhand.model.payload import Payload
+from farhand.model.payload import Payload, check_size
 from farhand.wire.farhand import bodies, incoming
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.outgoing import ToClient
@@ -129,7 +128,7 @@ class ChannelDoor:
                         events=events,
                     )
             except FarhandError as error:
-                self.deliver(number, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+                self.deliver(number, Event(Kind.FAILED, fault=to_fault(error)), 0)
             else:
                 if number in jobs:
                     jobs[number] = job
@@ -143,7 +142,7 @@ class ChannelDoor:
                 self._check(submit.request.call.args.data)
                 self._durable.kept().track(self._submit(submit.call, submit.request))
             except FarhandError as error:
-                self.deliver(submit.call, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+                self.deliver(submit.call, Event(Kind.FAILED, fault=to_fault(error)), 0)
         for wanted in frame.follow:
             self._number(wanted.call, before, seen)
             try:
@@ -151,7 +150,7 @@ class ChannelDoor:
                     raise Overloaded(f"this client waits for {FOLLOWS_LIMIT:,} jobs already", retry_after=1.0)
                 follow = self._durable.kept().follow(wanted.job_id, self, wanted.call, wanted.window)
             except FarhandError as error:
-                self.deliver(wanted.call, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+                self.deliver(wanted.call, Event(Kind.FAILED, fault=to_fault(error)), 0)
             else:
                 self._follows[wanted.call] = follow
 
@@ -165,17 +164,14 @@ class ChannelDoor:
         try:
             added = await self._durable.keep(request)
         except FarhandError as error:
-            self.deliver(number, Event(Kind.FAILED, fault=bodies.to_fault(error)), 0)
+            self.deliver(number, Event(Kind.FAILED, fault=to_fault(error)), 0)
         else:
             self._jobs.pop(number, None)
             self._buffer.submitted(number, added.kept.job.id, added.how)
             self.conversation.wake()
 
     def _check(self, args: bytes) -> None:
-        if len(args) > PAYLOAD_LIMIT:
-            raise TooLarge(
-                f"the arguments take {len(args):,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB)", limit=PAYLOAD_LIMIT
-            )
+        check_size(len(args), "the arguments")
         if len(self._jobs) > CALLS_LIMIT:
             raise Overloaded(f"this client has {CALLS_LIMIT:,} unfinished calls: wait for some", retry_after=0.5)
 

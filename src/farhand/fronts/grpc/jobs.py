@@ -5,18 +5,15 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from farhand.core.caching import cache_key
-from farhand.errors import TooLarge, Unavailable
+from farhand.errors import TooLarge
 from farhand.fronts.grpc.guard import Context
 from farhand.fronts.grpc.patience import write
-from farhand.hub.durable import Durables
-from farhand.hub.ids import Ids
-from farhand.model.limits import MESSAGE_LIMIT, PAYLOAD_LIMIT
+from farhand.hub.calling import ANSWER_LIMIT
+from farhand.hub.durable import Durables, kept_by
 from farhand.model.names import check_name
 from farhand.ports.store import Added
 from farhand.wire.farhand import jobs
 from farhand.wire.farhand._pb import client_pb2
-
-ANSWER_LIMIT = MESSAGE_LIMIT - 64 * 1024
 
 
 class JobService:
@@ -24,7 +21,6 @@ class JobService:
 
     def __init__(self, durables: Durables | None) -> None:
         self._durables = durables
-        self._new_id = Ids()
 
     async def submit(self, request: client_pb2.SubmitRequest, context: Context) -> client_pb2.SubmitResponse:
         """Submit."""
@@ -37,13 +33,7 @@ class JobService:
         Raises:
             FarhandError: it isn't kept, as the class says.
         """
-        size = len(request.call.args.data)
-        if size > PAYLOAD_LIMIT:
-            text = f"the arguments take {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB)"
-            raise TooLarge(text, limit=PAYLOAD_LIMIT, size=size)
-        durables = self.kept()
-        declared = durables.declarations.of(request.call.group or "default", request.call.handler)
-        return await durables.submit(jobs.durable_job(request, self._new_id(), durables.now(), declared))
+        return await self.kept().order(jobs.order(request))
 
     async def get(self, request: client_pb2.GetJobRequest, context: Context) -> client_pb2.GetJobResponse:
         """GetJob."""
@@ -68,7 +58,7 @@ class JobService:
 
     async def retry(self, request: client_pb2.RetryJobRequest, context: Context) -> client_pb2.SubmitResponse:
         """RetryJob."""
-        added = await self.kept().retry(request.job_id, self._new_id())
+        added = await self.kept().retry(request.job_id)
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
 
     async def uncache(self, request: client_pb2.UncacheRequest, context: Context) -> client_pb2.UncacheResponse:
@@ -98,21 +88,8 @@ class JobService:
         self, request: client_pb2.FireScheduleRequest, context: Context
     ) -> client_pb2.FireScheduleResponse:
         """FireSchedule."""
-        kept = await self.kept().schedules.fire(request.name, self._new_id())
+        kept = await self.kept().fire(request.name)
         return client_pb2.FireScheduleResponse(job=jobs.view_message(kept))
-
-    async def cancel(self, request: client_pb2.CancelRequest) -> client_pb2.CancelResponse:
-        """Cancel, of a job that isn't a call under way."""
-        kept = await self.kept().cancel(request.job_id)
-        outcome = kept.last.outcome if kept.last is not None else ""
-        fault = kept.last.fault if kept.last is not None else None
-        message = fault.message if fault is not None else "the job had finished"
-        return client_pb2.CancelResponse(outcome=outcome or "finished", message=message)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether this hub keeps durable jobs."""
-        return self._durables is not None
 
     def kept(self) -> Durables:
         """The hub's durable jobs.
@@ -120,6 +97,4 @@ class JobService:
         Raises:
             Unavailable: it keeps none.
         """
-        if self._durables is None:
-            raise Unavailable("this hub keeps no durable jobs: start it with a store", retryable=False)
-        return self._durables
+        return kept_by(self._durables)

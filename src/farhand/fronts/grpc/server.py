@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from importlib.metadata import version as package_version
 from typing import Any
@@ -13,7 +12,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from farhand.errors import PermissionDenied, Unavailable
+from farhand.errors import Unavailable
 from farhand.fronts.grpc.calls import CallService
 from farhand.fronts.grpc.channels import ChannelService
 from farhand.fronts.grpc.guard import guarded, guarded_stream
@@ -21,6 +20,7 @@ from farhand.fronts.grpc.jobs import JobService
 from farhand.fronts.grpc.registry import Registry
 from farhand.fronts.grpc.workers import WorkerService
 from farhand.hub.durable import Durables
+from farhand.hub.loopback import check_loopback
 from farhand.hub.service import Hub
 from farhand.model.limits import MESSAGE_LIMIT, READ_AHEAD
 from farhand.wire.farhand._pb import client_pb2
@@ -43,29 +43,6 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),
 ]
-
-
-def check_loopback(address: str) -> tuple[str, int]:
-    """The host and port of ``HOST:PORT``, if the host is this machine's own.
-
-    Raises:
-        PermissionDenied: it is reachable from elsewhere, and nothing here asks callers who they are yet.
-        ValueError: it isn't an address.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is not HOST:PORT, e.g. 127.0.0.1:50051")
-    bare = host.strip("[]")
-    try:
-        local = bare == "localhost" or ipaddress.ip_address(bare).is_loopback
-    except ValueError:
-        local = False
-    if not local:
-        raise PermissionDenied(
-            f"the hub listens on loopback only (127.0.0.1, ::1, localhost), not on {host}: there are no API keys yet, "
-            "so anyone who reached it could run your handlers. To reach it from elsewhere, use an SSH tunnel"
-        )
-    return host, int(port)
 
 
 class Server:
@@ -130,7 +107,7 @@ class Server:
 
     def _client_methods(self) -> grpc.GenericRpcHandler:
         jobs = JobService(self._durables)
-        calls = CallService(self._hub, jobs, self._version)
+        calls = CallService(self._hub, self._durables, self._version)
         channels = ChannelService(self._hub, jobs, self._registry, self._version)
         methods = {
             "Run": _unary(guarded(calls.run), client_pb2.RunRequest),

@@ -6,8 +6,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from farhand import errors
-from farhand.errors import FarhandError, ProtocolViolation
+from farhand.errors import ProtocolViolation
 from farhand.model.event import Event, Fault, Kind, Outcome, Progress
 from farhand.model.job import Input
 from farhand.model.limits import TEXT_LIMIT
@@ -131,19 +130,6 @@ def cut(text: str) -> str:
     if len(text) > TEXT_LIMIT:
         text = f"{text[:TEXT_LIMIT]} … [{len(text) - TEXT_LIMIT:,} more characters]"
     return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def to_fault(error: FarhandError) -> Fault:
-    """An error as data."""
-    return Fault(error.code, error.message, error.retryable, error.details)
-
-
-def to_error(fault: Fault, outcome: str = "") -> FarhandError:
-    """The error a fault stands for; a cancel's outcome becomes `details["receipt"]`."""
-    error = errors.from_code(fault.code, fault.message, fault.details, fault.retryable)
-    if outcome:
-        error.details["receipt"] = outcome
-    return error
 
 
 def payload_of(message: pb.Payload) -> Payload:

@@ -1,0 +1,165 @@
+"""Jobs that last no longer than the request that asked for them, and cancels that wait for their receipt: what every
+front does for one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from farhand.core import events as on
+from farhand.errors import TooLarge
+from farhand.hub.durable import Durables
+from farhand.hub.service import Hub
+from farhand.model.event import Event, Kind, Outcome, to_error
+from farhand.model.job import NO_LABELS
+from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW, MESSAGE_LIMIT
+from farhand.model.payload import Payload, check_size
+
+ANSWER_LIMIT = MESSAGE_LIMIT - 64 * 1024
+"""Bytes that all chunks of one answer may take together."""
+
+CHATTER_LIMIT = 1_000
+"""Events that may wait for a slow reader before progress and console are dropped."""
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A call as a request asks for it; `timeout` in seconds, None for never."""
+
+    handler: str
+    args: Payload
+    timeout: float | None
+    group: str = ""
+    priority: int = 0
+    labels: Mapping[str, str] = NO_LABELS
+    session: str = ""
+
+
+class Collector:
+    """The sink of one request: what has come, and whoever waits for it."""
+
+    __slots__ = ("_waiter", "events")
+
+    def __init__(self) -> None:
+        self.events: deque[tuple[Event, int]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def deliver(self, tag: int, event: Event, number: int) -> None:
+        """Keep an event. Chunks are bounded by the job's window, the others by dropping progress and console."""
+        if event.kind in (Kind.PROGRESS, Kind.CONSOLE) and len(self.events) > CHATTER_LIMIT:
+            return
+        self.events.append((event, number))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next(self) -> tuple[Event, int]:
+        """The next event."""
+        while not self.events:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            self._waiter = None
+        return self.events.popleft()
+
+
+class Call:
+    """A job that lasts no longer than the request that asked for it: whoever makes one calls `leave` at the end."""
+
+    __slots__ = ("_hub", "id", "sink")
+
+    def __init__(self, hub: Hub, asked: Asked, *, events: bool) -> None:
+        """`events`: whether queued, started, progress and console are wanted too.
+
+        Raises:
+            FarhandError: it is refused, as the class says.
+        """
+        self._hub = hub
+        self.sink = Collector()
+        check_size(len(asked.args.data), "the arguments")
+        self.id = hub.submit(
+            self.sink,
+            0,
+            asked.handler,
+            asked.args,
+            timeout=asked.timeout,
+            group=asked.group,
+            priority=asked.priority,
+            labels=asked.labels,
+            session=asked.session,
+            window=CREDIT_WINDOW,
+            events=events,
+        )
+        hub.settle()
+
+    async def next(self) -> tuple[Event, int]:
+        """The next event, with a chunk's place.
+
+        Raises:
+            FarhandError: it was an end that isn't a success.
+        """
+        event, number = await self.sink.next()
+        if event.fault is not None:
+            raise to_error(event.fault, event.outcome)
+        return event, number
+
+    async def answer(self) -> tuple[Payload, list[Payload]]:
+        """Wait for the end: the result, and the chunks that came before it.
+
+        Raises:
+            FarhandError: it ended otherwise than by success.
+            TooLarge: the chunks take too much for one answer.
+        """
+        chunks: list[Payload] = []
+        size = 0
+        while True:
+            event, _ = await self.next()
+            if event.kind.final:
+                return event.payload, chunks
+            size += len(event.payload.data)
+            if size > ANSWER_LIMIT:
+                raise TooLarge(f"the chunks take more than {ANSWER_LIMIT:,} bytes: stream them", limit=ANSWER_LIMIT)
+            chunks.append(event.payload)
+            self.grant(event.payload)
+
+    def grant(self, payload: Payload) -> None:
+        """Its reader has taken a chunk."""
+        self._hub.tell(on.Granted(self.id, len(payload.data) + CHUNK_OVERHEAD))
+
+    def leave(self) -> None:
+        """The request is over: if the job isn't, it is cancelled."""
+        self._hub.abandon(self.id)
+        self._hub.settle()
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What a cancel learned of the handler, and what the job's end says."""
+
+    outcome: Outcome
+    message: str
+
+
+async def cancel(hub: Hub, durables: Durables | None, job: str) -> Receipt:
+    """Cancel a job, be it a call under way or a durable one, and wait for the receipt.
+
+    Raises:
+        JobNotFound: there is none.
+    """
+    if not hub.knows(job) and durables is not None:
+        last = (await durables.cancel(job)).last
+        return Receipt("finished", _FINISHED) if last is None else _receipt(last)
+    sink = Collector()
+    hub.watch_end(job, sink)
+    hub.cancel(job)
+    hub.settle()
+    while True:
+        event, _ = await sink.next()
+        if event.kind.final:
+            return _receipt(event)
+
+
+_FINISHED = "the job had finished"
+
+
+def _receipt(event: Event) -> Receipt:
+    return Receipt(event.outcome or "finished", event.fault.message if event.fault is not None else _FINISHED)
