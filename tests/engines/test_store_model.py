@@ -204,10 +204,9 @@ class Engines(RuleBasedStateMachine):
 
 @reliability("R9", 120)
 def test_the_engines_answer_alike(tmp_path: Path, tally: Tally) -> None:
-    """Rounds by seed, so that a run of CI can be had again.
+    """Rounds by seed, so that a run can be had again.
 
-    It fails when SQLite's `claim` forgets the priority, when `renew` doesn't compare the epoch, and by any other
-    answer that differs.
+    It fails when SQLite's `jobs_to_claim` forgets the priority, and when its `renew` doesn't compare the epoch.
     """
     Engines.folder, Engines.steps, failed = tmp_path, 0, 1
     try:

@@ -30,8 +30,8 @@ async def test_it_exits_with_0_within_its_grace(tmp_path: Path, tally: Tally, wh
     """Each time, one job never ends, so that all of the grace is used; the time is from the signal to the exit, and is
     judged by the share of 95 %. Jobs go on to be submitted meanwhile.
 
-    It fails when `fronts/grpc/server.py` waits for the streams of its peers, and when the worker waits for handlers
-    without end.
+    It fails when `fronts/grpc/server.py` doesn't close the streams of its peers, and when `worker/worker.py` waits for
+    handlers without end.
     """
     ledger, took, statuses = Ledger(), list[float](), list[int]()
     address = f"127.0.0.1:{free_port()}"
