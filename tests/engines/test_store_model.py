@@ -202,7 +202,7 @@ class Engines(RuleBasedStateMachine):
                 file.unlink()
 
 
-@reliability("R9", 120)
+@reliability("R9", 600)
 def test_the_engines_answer_alike(tmp_path: Path, tally: Tally) -> None:
     """Rounds by seed, so that a run can be had again.
 
