@@ -142,15 +142,37 @@ def test_a_reader_that_leaves_ends_it_quietly_and_cancels_the_job(hub: str, verb
         until(lambda: client.workers()[0].running == 0)
 
 
+ENDLESS = """
+import asyncio, pathlib
+from collections.abc import AsyncIterator
+import farhand
+app = farhand.App()
+
+@app.handler
+async def endless(begun: str) -> AsyncIterator[int]:
+    pathlib.Path(begun).touch()
+    while True:
+        yield 1
+        await asyncio.sleep(0.1)
+"""
+
+
 @pytest.mark.parametrize("verb", ["run", "stream"])
-def test_ctrl_c_cancels_the_job_and_tells_the_receipt(hub: str, verb: str) -> None:
-    command = (*COMMAND, verb, "countdown", "start=1000", "--hub", hub)
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        with Client(hub) as client:
-            while not client.workers()[0].running:
-                assert process.poll() is None
+def test_ctrl_c_cancels_the_job_and_tells_the_receipt(tmp_path: Path, verb: str) -> None:
+    app, begun = tmp_path / "endless.py", tmp_path / "begun"
+    app.write_text(ENDLESS)
+    with (
+        served(str(app)) as hub,
+        subprocess.Popen(
+            (*COMMAND, verb, "endless", f"begun={begun}", "--hub", hub),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        until(begun.exists)  # a job that is assigned may not have begun yet, and the receipt would say so
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130

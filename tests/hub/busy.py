@@ -152,6 +152,18 @@ async def square_then(path: str, runs: str, number: int) -> int:
 
 
 @app.handler
+def end_deaf(path: str) -> int:
+    """In a thread that hears of nothing: the first to begin waits for one file, any other for another; whose process
+    it was."""
+    first = not there(path)
+    note(path, f"begun {os.getpid()}")
+    while not there(path + (".stale" if first else ".now")):
+        time.sleep(0.01)
+    note(path, f"ended {os.getpid()}")
+    return os.getpid()
+
+
+@app.handler
 async def kill_me() -> None:
     """The end of its worker."""
     os.kill(os.getpid(), signal.SIGKILL)

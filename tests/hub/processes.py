@@ -69,6 +69,12 @@ class HubProcess:
         self._process = start("hub", "--grpc", self.address, *self._options)
         await asyncio.to_thread(ready, self._process)
 
+    def waited(self) -> float:
+        """Seconds for which its main thread could have run, but others had the processors; 0 where nobody counts."""
+        assert self._process is not None
+        counts = Path(f"/proc/{self._process.pid}/schedstat")
+        return int(counts.read_text().split()[1]) / 1e9 if counts.exists() else 0.0
+
     async def kill(self) -> None:
         """SIGKILL."""
         assert self._process is not None

@@ -20,9 +20,10 @@ SERVING_AGAIN = 2.0
 
 @reliability("R1", 200)
 async def test_a_hub_killed_under_load_loses_no_acknowledged_job(tmp_path: Path, tally: Tally) -> None:
-    """The time is judged by its median, as other work of the machine's may hold up a process that starts.
+    """The time is the one by the ledger, less that for which the hub's process waited for a processor which other work
+    of the machine had. It is judged by the share of 95 % of the kills.
 
-    It fails when `engines/sqlite` answers before the commit, and when a claim leaves the job in the queue.
+    It fails when `engines/sqlite` answers before the commit.
     """
     ledger, again = Ledger(), []
     async with (
@@ -38,7 +39,7 @@ async def test_a_hub_killed_under_load_loses_no_acknowledged_job(tmp_path: Path,
                 began = time.monotonic()
                 await hub.start()
                 async with AsyncClient(hub.address) as caller, ledger.filled_by(caller):
-                    again.append(await ledger.grow(1) - began)
+                    again.append(await ledger.grow(1) - began - hub.waited())
                     await ledger.grow(BETWEEN)
                     await hub.kill()
             await hub.start()
@@ -49,7 +50,7 @@ async def test_a_hub_killed_under_load_loses_no_acknowledged_job(tmp_path: Path,
     tally.times(again, SERVING_AGAIN, "the next hub's process took a job")
     assert len(ledger.jobs) >= size("R1") * BETWEEN
     assert found == (0, 0)
-    assert share(again, 0.5) <= SERVING_AGAIN
+    assert share(again, 0.95) <= SERVING_AGAIN
 
 
 async def test_a_store_belongs_to_one_hub(tmp_path: Path) -> None:

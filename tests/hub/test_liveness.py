@@ -20,6 +20,7 @@ from farhand.errors import DeadlineExceeded, OutcomeUnknown, SessionLost
 from farhand.model.event import Kind
 from farhand.model.worker import WorkerState, WorkerView
 from tests.hub.processes import exit_status, serving, until, worker
+from tests.sizes import SHARE, reliability
 
 
 async def begun(client: AsyncClient, handler: str, args: dict[str, Any], **more: Any) -> Stream:
@@ -96,7 +97,8 @@ async def test_a_handler_that_holds_the_loop_is_said_to_have_begun(tmp_path: Pat
         path.touch()
 
 
-@pytest.mark.chaos
+@pytest.mark.skipif(not SHARE, reason="it takes minutes; `make chaos` runs it")
+@reliability("R6", 300)
 async def test_a_worker_whose_gil_is_held_is_stalled_but_loses_no_job(hub: RunningHub) -> None:
     async with serving(*worker(hub.address, "w1")), AsyncClient(hub.address) as client:
         call = asyncio.ensure_future(client.run("grip", {"letters": 30}, timeout=600))

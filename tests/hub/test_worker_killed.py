@@ -58,7 +58,7 @@ async def kill_one(folder: Path, client: AsyncClient, address: str, kill: int) -
 async def test_what_a_killed_worker_had_is_tried_again_and_ends_once(tmp_path: Path, tally: Tally) -> None:
     """The time is judged by the share of 95 % of the jobs.
 
-    It fails when nobody looks for leases that ran out, and when the store's `overdue` gives them 10 s more.
+    It fails when the store's `overdue` tells of leases 10 s late.
     """
     jobs, killed = dict[str, int](), []
     store = await open_store(sqlite(tmp_path))
