@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from farhand.engines.sqlite.connection import Owner, check, lock
 from farhand.engines.sqlite.sql import queries
-from farhand.errors import JobNotFound
+from farhand.errors import FarhandError, JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
@@ -75,6 +75,15 @@ class SqliteStore:
         """As `Jobs.add`."""
         return await self._writer.run(lambda db: _Write(db, now, self._recent).add(job))
 
+    async def add_all(self, jobs: Sequence[DurableJob], now: float) -> list[Added | FarhandError]:
+        """As `Jobs.add_all`, in one commit: a store that is away raises."""
+
+        def work(db: apsw.Connection) -> list[Added | FarhandError]:
+            write = _Write(db, now, self._recent)
+            return [write.add_or_say(job) for job in jobs]
+
+        return await self._writer.run(work)
+
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
         return await self._reader.run(lambda db: _get(db, id))
@@ -90,6 +99,15 @@ class SqliteStore:
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
         return await self._writer.run(lambda db: _Write(db, now, self._recent).change(change))
+
+    async def change_all(self, changes: Sequence[Change], now: float) -> list[KeptJob | FarhandError | None]:
+        """As `Jobs.change_all`, in one commit: a store that is away raises."""
+
+        def work(db: apsw.Connection) -> list[KeptJob | FarhandError | None]:
+            write = _Write(db, now, self._recent)
+            return [write.change(change) for change in changes]
+
+        return await self._writer.run(work)
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """As `Jobs.renew`."""
@@ -255,6 +273,13 @@ class _Write:
         if failed:
             return Added(self._fail_with(job.id, failed[0], states[failed[0]]), "new")
         return Added(KeptJob(job=job, state=state, run_at=job.run_at, offset=1), "new")
+
+    def add_or_say(self, job: DurableJob) -> Added | FarhandError:
+        """As `add`; what it would raise, which it does before it has changed anything."""
+        try:
+            return self.add(job)
+        except JobNotFound as error:
+            return error
 
     def claim(self, wanted: Claim) -> list[KeptJob]:
         taken: list[KeptJob] = []
