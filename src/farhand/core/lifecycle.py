@@ -87,9 +87,12 @@ def after(state: State, move: Move) -> State:
     return to
 
 
+_SOURCES = {move: frozenset(state for state, moves in TABLE.items() if move in moves) for move in Move}
+
+
 def sources(move: Move) -> frozenset[State]:
     """The states that a move may be made from."""
-    return frozenset(state for state, moves in TABLE.items() if move in moves)
+    return _SOURCES[move]
 
 
 def diagram() -> str:

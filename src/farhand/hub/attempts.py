@@ -7,8 +7,9 @@ the lease's epoch; whoever watches the job reads the store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -83,6 +84,27 @@ def may_return(event: Event) -> bool:
     return event.fault is not None and event.fault.details.get("may_return") is True
 
 
+def move_of(kept: KeptJob, verdict: Verdict, said: tuple[Said, ...]) -> Change:
+    """The move that an attempt's end, the last of `said`, leads to."""
+    before, end = said[:-1], said[-1]
+    to = after(State.RUNNING, verdict.move)
+    if verdict.event is not None:
+        last = Said(verdict.event, end.number)
+    else:
+        assert end.event.fault is not None
+        text = f"attempt {kept.attempt} failed and is tried again: {end.event.fault.message}\n"
+        last = Said(Event(Kind.CONSOLE, text=text))
+    return Change(
+        id=kept.job.id,
+        sources=sources(verdict.move),
+        to=to,
+        epoch=kept.epoch,
+        said=(*before, last),
+        run_at=verdict.run_at,
+        answers=answers(kept.job, to),
+    )
+
+
 class Attempts:
     """All of one hub. `track` runs what nobody waits for; `wake` is called when there may be room for a claim."""
 
@@ -100,6 +122,7 @@ class Attempts:
         self._following = following
         self._track = track
         self._wake = wake
+        self._due: list[Attempt] = []
         self._holding = Holding(store.now, store.shared)
         self._log = structlog.get_logger("farhand.durable")
 
@@ -125,7 +148,9 @@ class Attempts:
         wait = due - self._store.now()
         if wait <= 0:
             attempt.recording = True
-            self._track(self._record(attempt))
+            self._due.append(attempt)
+            if len(self._due) == 1:
+                self._track(self._record_due())
         elif attempt.timer is None:
             wait = min(wait, PACE)  # the store's clock may have been set back
             attempt.timer = asyncio.get_running_loop().call_later(wait, self._attend_again, attempt)
@@ -135,16 +160,48 @@ class Attempts:
         if not attempt.recording and not attempt.over:
             self.attend(attempt)
 
-    async def _record(self, attempt: Attempt) -> None:
+    async def _record_due(self) -> None:
+        """Write what the attempts of this turn have said: ends together, everything else each for itself."""
+        due, self._due = self._due, []
+        ended: list[tuple[Attempt, tuple[Said, ...]]] = []
+        now = self._store.now()
+        for attempt in due:
+            said = attempt.pacing.take(now)
+            if said and said[-1].event.kind.final and not may_return(said[-1].event):
+                ended.append((attempt, said))
+            else:
+                self._track(self._record(attempt, said, now))
+        if len(ended) == 1:
+            await self._record(*ended[0], now)
+        elif ended:
+            await self._finish_all(ended, now)
+
+    async def _finish_all(self, ended: Sequence[tuple[Attempt, tuple[Said, ...]]], now: float) -> None:
+        """As `_finish` of each; where one isn't done by its first write, it goes on for itself."""
+        changes = [self._ending(attempt, said, now)[1] for attempt, said in ended]
+        kept: Sequence[KeptJob | FarhandError | None] = [None] * len(ended)
+        with contextlib.suppress(Exception):  # each is told its own
+            kept = await self._store.change_all(changes, now)
+        for (attempt, said), change, one in zip(ended, changes, kept, strict=True):
+            if isinstance(one, KeptJob):
+                self._tell(change, one)
+                attempt.recording = False
+                self._let_end(attempt)
+            else:
+                self._track(self._record(attempt, said, now))
+        self._wake()
+
+    async def _record(self, attempt: Attempt, said: tuple[Said, ...], now: float) -> None:
         """Write what an attempt has said, in as few writes as it comes, until nothing more is due."""
         try:
-            while not attempt.over and (said := attempt.pacing.take(now := self._store.now())):
+            while said and not attempt.over:
                 if may_return(said[-1].event):
                     await self._let_go(attempt, said[:-1], now)
                 elif said[-1].event.kind.final:
                     await self._finish(attempt, said)
                 elif not await self._go_on(attempt, said, now):
                     self.lose(attempt)
+                said = () if attempt.over else attempt.pacing.take(now := self._store.now())
         except FarhandError as error:
             self._log.warning("what a job says can't be kept; it is given up", job=attempt.lease.id, why=error.message)
             self.lose(attempt)
@@ -190,46 +247,39 @@ class Attempts:
         self.drop(attempt)
 
     async def _finish(self, attempt: Attempt, said: tuple[Said, ...]) -> None:
-        kept, now = attempt.kept, self._store.now()
-        verdict = judge(
-            kept.job.retries, kept.attempt, said[-1].event, now, random.random(), to_the_end=attempt.to_the_end
-        )
+        verdict, change = self._ending(attempt, said, self._store.now())
 
         async def write() -> None:
-            await self.settle(kept, verdict, said)  # fenced by the state it moves from, so it may be done again
+            # fenced by the state it moves from, so it may be done again
+            await self._settle(attempt.kept, change, verdict, said)
 
         await self._holding.write(attempt, True, write, write)
+        self._let_end(attempt)
+
+    def _let_end(self, attempt: Attempt) -> None:
+        """Its end is kept."""
         if not attempt.over:
             self.drop(attempt)
             self._hub.release(attempt.call)
+
+    def _ending(self, attempt: Attempt, said: tuple[Said, ...], now: float) -> tuple[Verdict, Change]:
+        kept, last, chance = attempt.kept, said[-1].event, random.random()
+        verdict = judge(kept.job.retries, kept.attempt, last, now, chance, to_the_end=attempt.to_the_end)
+        return verdict, move_of(kept, verdict, said)
 
     # -- moves -------------------------------------------------------------------------------------------------------
 
     async def settle(self, kept: KeptJob, verdict: Verdict, said: tuple[Said, ...]) -> None:
         """Make the move that an attempt's end leads to; one that was being cancelled has then been cancelled."""
-        before, end = said[:-1], said[-1]
-        to = after(State.RUNNING, verdict.move)
-        if verdict.event is not None:
-            last = Said(verdict.event, end.number)
-        else:
-            assert end.event.fault is not None
-            text = f"attempt {kept.attempt} failed and is tried again: {end.event.fault.message}\n"
-            last = Said(Event(Kind.CONSOLE, text=text))
-        change = Change(
-            id=kept.job.id,
-            sources=sources(verdict.move),
-            to=to,
-            epoch=kept.epoch,
-            said=(*before, last),
-            run_at=verdict.run_at,
-            answers=answers(kept.job, to),
-        )
+        await self._settle(kept, move_of(kept, verdict, said), verdict, said)
+
+    async def _settle(self, kept: KeptJob, change: Change, verdict: Verdict, said: tuple[Said, ...]) -> None:
         if await self.change(change) is None and verdict.move is Move.RETRY:
             fault = Fault("CANCELLED", f"{kept.job.handler!r} was cancelled, and its attempt was lost meanwhile")
             stopped = Said(Event(Kind.CANCELLED, fault=fault, outcome="unconfirmed"))
             only = frozenset({State.CANCELLING})
             await self.change(
-                Change(id=kept.job.id, sources=only, to=State.CANCELLED, epoch=kept.epoch, said=(*before, stopped))
+                Change(id=change.id, sources=only, to=State.CANCELLED, epoch=change.epoch, said=(*said[:-1], stopped))
             )
         self._wake()
 
@@ -238,10 +288,13 @@ class Attempts:
         the store's clock, which is read if it isn't given."""
         kept = await self._store.change(change, self._store.now() if now is None else now)
         if kept is not None:
-            self._following.changed(change.id)
-            if change.to in ENDS:
-                self._following.ended(kept, change.said[-1].number)
+            self._tell(change, kept)
         return kept
+
+    def _tell(self, change: Change, kept: KeptJob) -> None:
+        self._following.changed(change.id)
+        if change.to in ENDS:
+            self._following.ended(kept, change.said[-1].number)
 
     # -- their leases ------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from farhand.core.lifecycle import Move, sources
-from farhand.errors import InvalidArguments, JobNotFound, Unavailable
+from farhand.errors import FarhandError, InvalidArguments, JobNotFound, Unavailable
 from farhand.hub import chores
 from farhand.hub.adopting import Adopting
 from farhand.hub.attempts import Attempts
@@ -114,8 +115,16 @@ class Durables:
         Raises:
             FarhandError: it isn't kept, as the class says.
         """
+        return await self.submit(self.job_of(order))
+
+    def job_of(self, order: Order) -> DurableJob:
+        """The job that is asked for, to be submitted.
+
+        Raises:
+            FarhandError: it makes no sense, or is too large.
+        """
         declared = self.declarations.of(order.group or "default", order.handler)
-        return await self.submit(durable_job(order, self._new_id(), self._store.now(), declared))
+        return durable_job(order, self._new_id(), self._store.now(), declared)
 
     async def submit(self, job: DurableJob) -> Added:
         """Keep a job; it is committed when this returns.
@@ -124,13 +133,34 @@ class Durables:
             Unavailable: the hub is stopping.
             JobNotFound: a job it is to come after isn't there.
         """
-        self._hub.check_open()
-        if not self._store.shared:
-            self._wake()  # the one writer takes the claim behind this job, into the same commit
-        added = await self._store.add(job, self._store.now())
-        if self._store.shared and added.how == "new":
-            self._wake()
+        (added,) = await self.submit_all((job,))
+        if isinstance(added, FarhandError):
+            raise added
         return added
+
+    async def submit_all(self, jobs: Sequence[DurableJob]) -> list[Added | FarhandError]:
+        """Keep jobs, as `submit` does; what becomes of each.
+
+        Raises:
+            Unavailable: the hub is stopping.
+        """
+        self._hub.check_open()
+        shared = self._store.shared
+        if not shared:
+            self._wake()  # the one writer takes the claim behind these jobs, into the same commit
+            for job in jobs:
+                if not job.after:  # its parents may end it
+                    self._following.adding(job.id)
+        kept: list[Added | FarhandError] = []
+        try:
+            kept = await self._store.add_all(jobs, self._store.now())
+        finally:
+            for job, added in zip_longest(jobs, kept):
+                if not isinstance(added, Added) or added.how != "new":
+                    self._following.not_added(job.id)
+        if shared and any(isinstance(added, Added) and added.how == "new" for added in kept):
+            self._wake()
+        return kept
 
     async def get(self, id: str) -> KeptJob:
         """The job as it is now.

@@ -22,6 +22,8 @@ from farhand.ports.store import News, Store
 LOOKED_AT = 2_000
 """Jobs looked at each time, those first whose turn is longest ago."""
 PAGE = 256
+FRESH = 10_000
+"""Jobs just added that are known not to have ended."""
 
 
 class Follow:
@@ -57,8 +59,19 @@ class Following:
         self._changed: dict[str, tuple[asyncio.Event, list[None]]] = {}
         self._follows: dict[str, list[Follow]] = {}
         self._turns: deque[str] = deque()
+        self._fresh: dict[str, None] = {}
 
     # -- what others tell --------------------------------------------------------------------------------------------
+
+    def adding(self, id: str) -> None:
+        """This job is being added, and `ended` will be told of its end: who follows it soon needn't look for that."""
+        self._fresh[id] = None
+        if len(self._fresh) > FRESH:
+            del self._fresh[next(iter(self._fresh))]
+
+    def not_added(self, id: str) -> None:
+        """It wasn't."""
+        self._fresh.pop(id, None)
 
     def changed(self, id: str) -> None:
         """Something was kept of this job."""
@@ -69,6 +82,7 @@ class Following:
 
     def ended(self, kept: KeptJob, chunks: int) -> None:
         """This job's end was kept, after so many chunks."""
+        self._fresh.pop(kept.job.id, None)
         for follow in self._follows.pop(kept.job.id, ()):
             self._tell(follow, kept, chunks)
 
@@ -123,7 +137,7 @@ class Following:
             self._turns.append(id)
         else:
             found.append(follow)
-        if not runs_here:
+        if not runs_here and id not in self._fresh:
             self._track(self._look_soon(id))
         return follow
 

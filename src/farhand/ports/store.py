@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from farhand.errors import FarhandError
 from farhand.model.durable import DurableJob, Entry, KeptJob, Retries, Said
 from farhand.model.state import State
 
@@ -118,6 +119,9 @@ class Jobs(Protocol):
             JobNotFound: a parent isn't there.
         """
 
+    async def add_all(self, jobs: Sequence[DurableJob], now: float) -> list[Added | FarhandError]:
+        """`add` of each, whatever becomes of the others: what it answers or raises."""
+
     async def get(self, id: str) -> KeptJob | None:
         """The job; None if there is none of this id."""
 
@@ -130,6 +134,9 @@ class Jobs(Protocol):
 
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """Make a move; the job after it. None: the state or the epoch was another, and nothing was done."""
+
+    async def change_all(self, changes: Sequence[Change], now: float) -> list[KeptJob | FarhandError | None]:
+        """`change` of each, whatever becomes of the others: what it answers or raises."""
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """Extend leases; which of them still hold: their job is leased, with this epoch."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from farhand.errors import JobNotFound
+from farhand.errors import FarhandError, JobNotFound
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
@@ -76,6 +76,16 @@ class MemoryStore:
             self._queue(self._jobs[job.id])
         return Added(self._jobs[job.id], "new")
 
+    async def add_all(self, jobs: Sequence[DurableJob], now: float) -> list[Added | FarhandError]:
+        """As `Jobs.add_all`."""
+        added: list[Added | FarhandError] = []
+        for job in jobs:
+            try:
+                added.append(await self.add(job, now))
+            except JobNotFound as error:
+                added.append(error)
+        return added
+
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
         return self._jobs.get(id)
@@ -129,6 +139,10 @@ class MemoryStore:
             self._queue(kept)
         self._jobs[change.id] = kept
         return kept
+
+    async def change_all(self, changes: Sequence[Change], now: float) -> list[KeptJob | FarhandError | None]:
+        """As `Jobs.change_all`."""
+        return [await self.change(change, now) for change in changes]
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """As `Jobs.renew`."""

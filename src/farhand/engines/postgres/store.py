@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
 from farhand.engines.postgres import rows, ties
@@ -13,6 +14,7 @@ from farhand.engines.postgres.hearsay import Hearsay
 from farhand.engines.postgres.sql import queries
 from farhand.engines.postgres.tidying import Tidying
 from farhand.engines.postgres.url import read
+from farhand.errors import FarhandError
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
@@ -93,6 +95,10 @@ class PostgresStore:
                 self._tell(groups=(job.group,))
                 return Added(kept, "new")
 
+    async def add_all(self, jobs: Sequence[DurableJob], now: float) -> list[Added | FarhandError]:
+        """As `Jobs.add_all`; they travel together."""
+        return await _each([self.add(job, now) for job in jobs])
+
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
         return await self._gets.ask(id)
@@ -123,6 +129,10 @@ class PostgresStore:
         if kept is not None:
             self._tell(groups=(kept.job.group,) if change.to is State.QUEUED else (), jobs=(change.id,))
         return kept
+
+    async def change_all(self, changes: Sequence[Change], now: float) -> list[KeptJob | FarhandError | None]:
+        """As `Jobs.change_all`; they travel together."""
+        return await _each([self.change(change, now) for change in changes])
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """As `Jobs.renew`."""
@@ -301,3 +311,13 @@ def _first(row: Any) -> int:
 
 
 __all__ = ["PostgresStore"]
+
+
+async def _each(asked: Sequence[Coroutine[Any, Any, R]]) -> list[R | FarhandError]:
+    """What each answers, or the error of our own that it raises."""
+    answers: list[R | FarhandError] = []
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(answer, BaseException) and not isinstance(answer, FarhandError):
+            raise answer
+        answers.append(answer)
+    return answers

@@ -12,8 +12,10 @@ SELECT state, epoch, attempt, run_at, worker, lease_until, entries, ended, job, 
 SELECT job FROM jobs WHERE id = ?;
 
 -- name: state
--- Where a job is that has not ended, and how many entries its log has.
-SELECT state, epoch, attempt, run_at, worker, lease_until, entries FROM jobs WHERE id = ?;
+-- Where a job is that has not ended, how many entries its log has, and whether it has children that have not ended.
+SELECT state, epoch, attempt, run_at, worker, lease_until, entries,
+    EXISTS (SELECT 1 FROM parents WHERE parent = jobs.id)
+FROM jobs WHERE id = ?;
 
 -- name: jobs_to_claim
 -- What may begin, in the order in which it is to be taken.

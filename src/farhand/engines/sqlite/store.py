@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
@@ -15,11 +15,13 @@ from msgspec.structs import replace
 
 from farhand.engines.sqlite.connection import Owner, check, lock
 from farhand.engines.sqlite.sql import queries
-from farhand.errors import JobNotFound
+from farhand.errors import FarhandError, JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, How, Lease, News, Schedule
+
+T = TypeVar("T")
 
 _TO_BYTES = msgspec.msgpack.Encoder()
 _JOB = msgspec.msgpack.Decoder(DurableJob)
@@ -69,11 +71,26 @@ class SqliteStore:
         await asyncio.to_thread(self._writer.close)
         self._lock.close()
 
+    async def _write(self, now: float, do: Callable[[_Write], T]) -> T:
+        """What `do` gives, committed."""
+
+        def work(db: apsw.Connection) -> T:
+            write = _Write(db, now, self._recent)
+            answer = do(write)
+            write.flush()
+            return answer
+
+        return await self._writer.run(work)
+
     # -- jobs --------------------------------------------------------------------------------------------------------
 
     async def add(self, job: DurableJob, now: float) -> Added:
         """As `Jobs.add`."""
-        return await self._writer.run(lambda db: _Write(db, now, self._recent).add(job))
+        return await self._write(now, lambda write: write.add(job))
+
+    async def add_all(self, jobs: Sequence[DurableJob], now: float) -> list[Added | FarhandError]:
+        """As `Jobs.add_all`, in one commit: a store that is away raises."""
+        return await self._write(now, lambda write: [write.add_or_say(job) for job in jobs])
 
     async def get(self, id: str) -> KeptJob | None:
         """As `Jobs.get`."""
@@ -85,11 +102,15 @@ class SqliteStore:
 
     async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
         """As `Jobs.claim`."""
-        return await self._writer.run(lambda db: _Write(db, now, self._recent).claim(wanted))
+        return await self._write(now, lambda write: write.claim(wanted))
 
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
-        return await self._writer.run(lambda db: _Write(db, now, self._recent).change(change))
+        return await self._write(now, lambda write: write.change(change))
+
+    async def change_all(self, changes: Sequence[Change], now: float) -> list[KeptJob | FarhandError | None]:
+        """As `Jobs.change_all`, in one commit: a store that is away raises."""
+        return await self._write(now, lambda write: [write.change(change) for change in changes])
 
     async def renew(self, leases: Sequence[Lease], until: float) -> list[bool]:
         """As `Jobs.renew`."""
@@ -127,7 +148,7 @@ class SqliteStore:
 
     async def append(self, lease: Lease, said: Sequence[Said], now: float) -> int | None:
         """As `Logs.append`."""
-        return await self._writer.run(lambda db: _Write(db, now, self._recent).append(lease, said))
+        return await self._write(now, lambda write: write.append(lease, said))
 
     async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`."""
@@ -186,7 +207,11 @@ class SqliteStore:
             schedule = _schedule(db, name)
             if schedule is None or schedule.fired != fired:
                 return False
-            last = schedule.last if job is None else _Write(db, now, self._recent).add(job).kept.job.id
+            last = schedule.last
+            if job is not None:
+                write = _Write(db, now, self._recent)
+                last = write.add(job).kept.job.id
+                write.flush()
             kept = replace(schedule, fired=fired + (job is not None), next_at=next_at, last=last)
             _rows(db, "put_schedule", name, kept.fired, _TO_BYTES.encode(kept))
             return True
@@ -219,18 +244,34 @@ class _Recent:
 
 
 class _Write:
-    """The steps of one operation inside the writer's transaction."""
+    """The steps of one operation inside the writer's transaction. Rows that it adds and ends wait for each other until
+    something reads them or `flush` is called: many of one kind cost less together."""
 
     def __init__(self, db: apsw.Connection, now: float, recent: _Recent) -> None:
         self._do = partial(_rows, db)
         self._db = db
         self._now = now
         self._recent = recent
+        self._added_jobs: list[tuple[Any, ...]] = []
+        self._entries: list[tuple[Any, ...]] = []
+        self._ended: dict[str, tuple[Any, ...]] = {}
+
+    def flush(self) -> None:
+        """Write what waits."""
+        for query, rows in (
+            ("insert_job", self._added_jobs),
+            ("insert_entry", self._entries),
+            ("finish", list(self._ended.values())),
+        ):
+            if rows:
+                self._db.executemany(queries()[query], rows)
+        self._added_jobs, self._entries, self._ended = [], [], {}
 
     def add(self, job: DurableJob) -> Added:
-        found = self._found(job) if job.key or job.cache_key else None
-        if found is not None:
-            return found
+        if job.key or job.cache_key or job.after:
+            self.flush()
+            if (found := self._found(job)) is not None:
+                return found
         states: dict[str, State] = {}
         for parent in job.after:
             rows = self._do("state", parent)
@@ -242,7 +283,7 @@ class _Write:
         labels = _LABELS.encode(job.labels).decode() if job.labels else NO_LABELS
         times = (job.run_at, job.begin_by, job.end_by)
         named = (job.id, state.value, job.group, job.handler, labels, job.schedule, job.priority)
-        self._do("insert_job", *named, *times, _TO_BYTES.encode(job))
+        self._added_jobs.append((*named, *times, _TO_BYTES.encode(job)))
         if job.key:
             self._do("put_key", job.key, job.id, job.key_until)
         if job.cache_key:
@@ -255,6 +296,13 @@ class _Write:
         if failed:
             return Added(self._fail_with(job.id, failed[0], states[failed[0]]), "new")
         return Added(KeptJob(job=job, state=state, run_at=job.run_at, offset=1), "new")
+
+    def add_or_say(self, job: DurableJob) -> Added | FarhandError:
+        """As `add`; what it would raise, which it does before it has changed anything."""
+        try:
+            return self.add(job)
+        except JobNotFound as error:
+            return error
 
     def claim(self, wanted: Claim) -> list[KeptJob]:
         taken: list[KeptJob] = []
@@ -282,10 +330,12 @@ class _Write:
         return taken
 
     def change(self, change: Change) -> KeptJob | None:
+        if change.id in self._ended:
+            self.flush()
         rows = self._do("state", change.id)
         if not rows:
             return None
-        state, epoch, attempt, run_at, worker, lease_until, entries = rows[0]
+        state, epoch, attempt, run_at, worker, lease_until, entries, is_parent = rows[0]
         if State(state) not in change.sources or change.epoch not in (None, epoch):
             return None
         entries = self._log(change.id, entries, change.said)
@@ -301,7 +351,7 @@ class _Write:
         )
         if change.to in ENDS:
             last = change.said[-1].event if change.said else None
-            return self._end(kept, last, answers=change.answers)
+            return self._end(kept, last, answers=change.answers, is_parent=bool(is_parent))
         if change.to is State.QUEUED:
             kept = replace(kept, run_at=run_at if change.run_at is None else change.run_at, worker="", lease_until=0.0)
         self._do("move", kept.state.value, kept.run_at, kept.worker, kept.lease_until, entries, change.id)
@@ -331,30 +381,30 @@ class _Write:
         return None if kept is None else Added(kept, how)
 
     def _kept(self, id: str) -> KeptJob:
+        self.flush()
         kept = _get(self._db, id)
         assert kept is not None
         return kept
 
     def _log(self, id: str, entries: int, said: Sequence[Said]) -> int:
         """Add to a log; how many entries it has then, which is still to be written."""
-        rows = [
-            (id, entries + place, self._now, one.number, _TO_BYTES.encode(one.event)) for place, one in enumerate(said)
-        ]
-        self._db.executemany(queries()["insert_entry"], rows)
-        return entries + len(rows)
+        for one in said:
+            self._entries.append((id, entries, self._now, one.number, _TO_BYTES.encode(one.event)))
+            entries += 1
+        return entries
 
-    def _end(self, kept: KeptJob, last: Event | None, *, answers: bool = False) -> KeptJob:
+    def _end(self, kept: KeptJob, last: Event | None, *, answers: bool = False, is_parent: bool = True) -> KeptJob:
         """`kept` is the job with its new state, its log written."""
         job, state = kept.job, kept.state
         code = last.fault.code if last is not None and last.fault is not None else ""
         body = None if last is None else _TO_BYTES.encode(last)
-        self._do("finish", state.value, self._now, body, code, kept.offset, job.id)
+        self._ended[job.id] = (state.value, self._now, body, code, kept.offset, job.id)
         self._recent.drop(job.id)
         if job.cache_key and not answers:
             self._do("drop_cached", job.cache_key, job.id)
         for parent in job.after:
             self._do("drop_child", parent, job.id)
-        for child in [row[0] for row in self._do("children", job.id)]:
+        for child in [row[0] for row in self._do("children", job.id)] if is_parent else ():
             waiting = self._kept(child)
             if waiting.state is not State.WAITING:
                 continue

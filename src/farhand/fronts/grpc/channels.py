@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from farhand.core import events as on
 from farhand.core.link import Says, check_protocol
@@ -13,10 +13,12 @@ from farhand.fronts.grpc.jobs import JobService
 from farhand.fronts.grpc.registry import Registry
 from farhand.hub.following import Follow
 from farhand.hub.service import Hub
+from farhand.model.durable import DurableJob
 from farhand.model.event import Event, Kind, to_fault
 from farhand.model.job import NO_LABELS
 from farhand.model.payload import Payload, check_size
-from farhand.wire.farhand import bodies, incoming
+from farhand.ports.store import Added
+from farhand.wire.farhand import bodies, incoming, jobs
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.outgoing import ToClient
 
@@ -128,21 +130,25 @@ class ChannelDoor:
                         events=events,
                     )
             except FarhandError as error:
-                self.deliver(number, Event(Kind.FAILED, fault=to_fault(error)), 0)
+                self._fail(number, error)
             else:
                 if number in jobs:
                     jobs[number] = job
 
     def _on_durable(self, frame: client_pb2.ClientFrame, before: int) -> None:
         seen = set(frame.calls.call)
+        asked: dict[int, DurableJob] = {}
         for submit in frame.submit:
-            self._number(submit.call, before, seen)
-            self._jobs[submit.call] = ""
+            number, request = submit.call, submit.request
+            self._number(number, before, seen)
+            self._jobs[number] = ""
             try:
-                self._check(submit.request.call.args.data)
-                self._durable.kept().track(self._submit(submit.call, submit.request))
+                self._check(request.call.args.data)
+                asked[number] = self._durable.kept().job_of(jobs.order(request))
             except FarhandError as error:
-                self.deliver(submit.call, Event(Kind.FAILED, fault=to_fault(error)), 0)
+                self._fail(number, error)
+        if asked:
+            self._durable.kept().track(self._submit(asked))
         for wanted in frame.follow:
             self._number(wanted.call, before, seen)
             try:
@@ -150,7 +156,7 @@ class ChannelDoor:
                     raise Overloaded(f"this client waits for {FOLLOWS_LIMIT:,} jobs already", retry_after=1.0)
                 follow = self._durable.kept().follow(wanted.job_id, self, wanted.call, wanted.window)
             except FarhandError as error:
-                self.deliver(wanted.call, Event(Kind.FAILED, fault=to_fault(error)), 0)
+                self._fail(wanted.call, error)
             else:
                 self._follows[wanted.call] = follow
 
@@ -160,15 +166,23 @@ class ChannelDoor:
         seen.add(number)
         self._last = max(self._last, number)
 
-    async def _submit(self, number: int, request: client_pb2.SubmitRequest) -> None:
+    async def _submit(self, asked: dict[int, DurableJob]) -> None:
+        """Keep the jobs of one frame together, and answer the calls of these numbers."""
+        kept: Sequence[Added | FarhandError]
         try:
-            added = await self._durable.keep(request)
+            kept = await self._durable.kept().submit_all(tuple(asked.values()))
         except FarhandError as error:
-            self.deliver(number, Event(Kind.FAILED, fault=to_fault(error)), 0)
-        else:
-            self._jobs.pop(number, None)
-            self._buffer.submitted(number, added.kept.job.id, added.how)
-            self.conversation.wake()
+            kept = [error] * len(asked)
+        for number, added in zip(asked, kept, strict=True):
+            if isinstance(added, FarhandError):
+                self._fail(number, added)
+            else:
+                self._jobs.pop(number, None)
+                self._buffer.submitted(number, added.kept.job.id, added.how)
+        self.conversation.wake()
+
+    def _fail(self, number: int, error: FarhandError) -> None:
+        self.deliver(number, Event(Kind.FAILED, fault=to_fault(error)), 0)
 
     def _check(self, args: bytes) -> None:
         check_size(len(args), "the arguments")

@@ -11,7 +11,6 @@ from farhand.fronts.grpc.patience import write
 from farhand.hub.calling import ANSWER_LIMIT
 from farhand.hub.durable import Durables, kept_by
 from farhand.model.names import check_name
-from farhand.ports.store import Added
 from farhand.wire.farhand import jobs
 from farhand.wire.farhand._pb import client_pb2
 
@@ -24,16 +23,8 @@ class JobService:
 
     async def submit(self, request: client_pb2.SubmitRequest, context: Context) -> client_pb2.SubmitResponse:
         """Submit."""
-        added = await self.keep(request)
+        added = await self.kept().order(jobs.order(request))
         return client_pb2.SubmitResponse(job=jobs.view_message(added.kept), how=added.how)
-
-    async def keep(self, request: client_pb2.SubmitRequest) -> Added:
-        """Keep what is asked for.
-
-        Raises:
-            FarhandError: it isn't kept, as the class says.
-        """
-        return await self.kept().order(jobs.order(request))
 
     async def get(self, request: client_pb2.GetJobRequest, context: Context) -> client_pb2.GetJobResponse:
         """GetJob."""
