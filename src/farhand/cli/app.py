@@ -35,6 +35,10 @@ Hub = Annotated[str | None, typer.Option("--hub", metavar="HOST:PORT", help="The
 Listen = Annotated[
     str | None, typer.Option("--grpc", metavar="HOST:PORT", help="Listen here; loopback only; port 0 is a free one.")
 ]
+Http = Annotated[
+    str | None,
+    typer.Option("--http", metavar="HOST:PORT|off", help="Serve HTTP here, loopback only, or not at all."),
+]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
 Grace = Annotated[
@@ -86,6 +90,7 @@ def options(
 @app.command()
 def hub(
     grpc: Listen = None,
+    http: Http = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -107,10 +112,14 @@ def hub(
     from farhand.cli import serving
 
     _log(log_level, log_format)
-    address = config.resolve(config.GRPC, grpc).value
-    url = config.resolve(config.STORE, store).value
-    seconds = config.resolve(config.LEASE, lease).value
-    raise typer.Exit(serving.run_hub(address, config.resolve(config.GRACE, grace).value, url, seconds))
+    wanted = serving.HubOptions(
+        address=config.resolve(config.GRPC, grpc).value,
+        http=_http(http),
+        store=config.resolve(config.STORE, store).value,
+        lease=config.resolve(config.LEASE, lease).value,
+        grace=config.resolve(config.GRACE, grace).value,
+    )
+    raise typer.Exit(serving.run_hub(wanted))
 
 
 @app.command()
@@ -160,6 +169,7 @@ def worker(
 def dev(
     file: Annotated[str, typer.Argument(metavar="FILE.py", help="The app's file; FILE.py:NAME for one of several.")],
     grpc: Listen = None,
+    http: Http = None,
     group: Group = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -172,6 +182,7 @@ def dev(
     wanted = Options(
         target=file,
         address=config.resolve(config.GRPC, grpc).value,
+        http=_http(http),
         group=config.resolve(config.GROUP, group).value,
         flags=log,
     )
@@ -411,6 +422,12 @@ def _ask(
         timeout=config.resolve(config.TIMEOUT, timeout).value or default_timeout,
         labels=output.labels(label),
     )
+
+
+def _http(flag: str | None) -> str | None:
+    """Where a hub serves HTTP; None for not at all."""
+    address = config.resolve(config.HTTP, flag).value
+    return None if address == config.OFF else address
 
 
 def _log(level: str | None, form: str | None) -> list[str]:

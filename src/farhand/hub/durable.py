@@ -226,6 +226,14 @@ class Durables:
             async for entry in log:
                 yield entry
 
+    def pages(self, id: str, offset: int, idle: float) -> AsyncGenerator[list[Entry], None]:
+        """As `attach`, in pages of what the store gives at once; an empty one where nothing came for `idle` seconds.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return self._following.pages(id, offset, idle)
+
     def follow(self, id: str, sink: Sink, tag: int, window: int) -> Follow:
         """Tell `sink` of the job's end once it is kept, after the chunks of its last attempt, of which `window` bytes
         are taken before more is granted. An unknown job ends as FAILED with JOB_NOT_FOUND."""
