@@ -143,6 +143,10 @@ class Durables:
             raise JobNotFound(f"there is no durable job {id[:80]!r}")
         return kept
 
+    async def waiting(self) -> dict[str, int]:
+        """How many jobs wait in the store, by group."""
+        return await self._store.waiting()
+
     async def find(self, wanted: Filter) -> list[KeptJob]:
         """The jobs that fit, newest first.
 

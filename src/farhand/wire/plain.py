@@ -35,7 +35,7 @@ def entry_fields(entry: Entry) -> dict[str, Any]:
         plain["value"] = value_of(event.payload)
     if event.progress is not None:
         plain |= {"current": event.progress.current, "total": event.progress.total, "message": event.progress.message}
-    if event.text:
+    if event.kind is Kind.CONSOLE:
         plain["text"] = event.text
     if event.worker:
         plain["worker"] = event.worker

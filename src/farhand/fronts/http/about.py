@@ -10,6 +10,7 @@ from farhand.errors import Unavailable
 from farhand.fronts.http import describing
 from farhand.fronts.http import parameters as given
 from farhand.fronts.http.door import door_of
+from farhand.fronts.http.metrics import MEDIA
 from farhand.ports.store import Filter
 from farhand.wire.http import bodies
 from farhand.wire.http.bodies import HandlersBody, HealthBody, SchedulesBody, WorkersBody
@@ -81,5 +82,5 @@ async def ready(request: Request[Any, Any, Any]) -> HealthBody:
 )
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """What is measured."""
-    rendered = request.app.state["metrics"]()
-    return Response(rendered, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+    rendered = await request.app.state["metrics"]()
+    return Response(rendered, headers={"content-type": MEDIA})
