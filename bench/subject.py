@@ -23,9 +23,9 @@ FIRST_OF = 3
 """Chunks of the stream whose first is waited for."""
 
 
-def hub_command(store: str = "memory:") -> list[str]:
+def hub_command(store: str = "memory:", http: str = "off") -> list[str]:
     """A hub on a free port; its ready line ends in its address."""
-    return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0", "--store", store]
+    return [sys.executable, "-m", "farhand", "hub", "--grpc", "127.0.0.1:0", "--store", store, "--http", http]
 
 
 def postgres_store(url: str, schema: str) -> str:

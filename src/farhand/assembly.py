@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from farhand.core.machine import Limits
 from farhand.engines.local.loops import new_loop, run_process
@@ -20,27 +21,41 @@ from farhand.ports.store import Store
 from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
+if TYPE_CHECKING:
+    from farhand.fronts.http.server import HttpServer
+
 
 class RunningHub:
     """A hub that serves. `address` is ``HOST:PORT`` as it listens; an async context manager that stops at the end."""
 
-    def __init__(self, hub: Hub, server: Server, durables: Durables | None = None) -> None:
+    def __init__(
+        self, hub: Hub, server: Server, durables: Durables | None = None, http: HttpServer | None = None
+    ) -> None:
         self.hub = hub
         self._server = server
         self._durables = durables
+        self._http = http
 
     @property
     def address(self) -> str:
         """``HOST:PORT`` of the gRPC door."""
         return self._server.address
 
+    @property
+    def http(self) -> str:
+        """``HOST:PORT`` of the HTTP door; empty where there is none."""
+        return self._http.address if self._http is not None else ""
+
     async def drain(self, grace: float) -> bool:
         """Take nothing new and wait up to `grace` seconds for what runs; whether all of it finished."""
-        return await self._server.drain(grace)
+        drains = [self._server.drain(grace), *([self._http.drain(grace)] if self._http is not None else [])]
+        return all(await asyncio.gather(*drains))
 
     async def stop(self) -> None:
         """Close every connection; callers whose jobs are left are told."""
         await self._server.stop()
+        if self._http is not None:
+            await self._http.stop()
         if self._durables is not None:
             await self._durables.stop()
 
@@ -88,26 +103,40 @@ async def serve_hub(
     limits: Limits | None = None,
     store: Store | None = None,
     lease: float = LEASE,
+    http: str | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
-    it keeps durable jobs, with leases of so many seconds.
+    it keeps durable jobs, with leases of so many seconds. It serves HTTP on the address `http`, None for not at all.
 
     Raises:
-        PermissionDenied: the host is not loopback.
-        Unavailable: the port is taken.
+        PermissionDenied: a host is not loopback.
+        Unavailable: a port is taken.
     """
     hub = Hub(limits)
     durables = None if store is None else Durables(hub, store, lease)
     server = Server(hub, durables)
+    door = None
     try:
+        if http is not None:
+            door = _http_server(hub, durables)
+            await door.start(http)
         await server.start(address)
     except BaseException:
+        if door is not None:
+            await door.stop()
         if store is not None:
             await store.close()
         raise
     if durables is not None:
         durables.start()
-    return RunningHub(hub, server, durables)
+    return RunningHub(hub, server, durables, door)
+
+
+def _http_server(hub: Hub, durables: Durables | None) -> HttpServer:
+    """The HTTP door, with the routes of every front that has some."""
+    from farhand.fronts.http.server import HttpServer
+
+    return HttpServer(hub, durables)
 
 
 def build_worker(

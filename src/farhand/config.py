@@ -22,6 +22,8 @@ FILE_VARIABLE = "FARHAND_CONFIG"
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("console", "json")
+OFF = "off"
+"""In place of an address that a hub listens on: it doesn't."""
 
 
 class BadSetting(FarhandError):
@@ -93,6 +95,10 @@ def _listening_address(value: Any) -> str:
     return _address(value, least=0)
 
 
+def _http_address(value: Any) -> str:
+    return OFF if value == OFF else _address(value, least=0)
+
+
 def _group(value: Any) -> str:
     try:
         return check_name("group", _text(value))
@@ -129,6 +135,9 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 
 HUB = Setting("hub", _address, "localhost:50051", "HOST:PORT of the hub that workers and clients dial")
 GRPC = Setting("grpc", _listening_address, "127.0.0.1:50051", "HOST:PORT that a hub listens on; loopback only")
+HTTP = Setting(
+    "http", _http_address, "127.0.0.1:8080", "HOST:PORT that a hub serves HTTP on, loopback only; off for not at all"
+)
 GROUP = Setting("group", _group, "default", "group that a worker serves and a caller asks")
 SLOTS = Setting("slots", _count, 32, "jobs a worker takes at once")
 PROCESSES = Setting("processes", _count, 1, "worker processes to start")
@@ -144,6 +153,7 @@ LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the lo
 SETTINGS: tuple[Setting[Any], ...] = (
     HUB,
     GRPC,
+    HTTP,
     STORE,
     LEASE,
     GROUP,

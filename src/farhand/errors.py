@@ -206,6 +206,47 @@ class AttemptsExhausted(FarhandError):
     http_status = 502
 
 
+class RouteNotFound(FarhandError):
+    """No such path. `/schema/openapi.json` has those there are."""
+
+    code = "ROUTE_NOT_FOUND"
+    grpc_status = "UNIMPLEMENTED"
+    http_status = 404
+
+
+class MethodNotAllowed(FarhandError):
+    """The path is there, but not for this method. `Allow` has those it takes."""
+
+    code = "METHOD_NOT_ALLOWED"
+    grpc_status = "UNIMPLEMENTED"
+    http_status = 405
+
+
+class UnsupportedMedia(FarhandError):
+    """The body is not of a media type that is taken here: send JSON, and say so in `Content-Type`."""
+
+    code = "UNSUPPORTED_MEDIA"
+    grpc_status = "INVALID_ARGUMENT"
+    http_status = 415
+
+
+class TooSlow(FarhandError):
+    """The request did not come whole within its time; the connection is closed."""
+
+    code = "TOO_SLOW"
+    grpc_status = "DEADLINE_EXCEEDED"
+    http_status = 408
+    retryable = True
+
+
+class HeadersTooLarge(FarhandError):
+    """The request has more headers, or longer ones, than are taken; the connection is closed."""
+
+    code = "HEADERS_TOO_LARGE"
+    grpc_status = "RESOURCE_EXHAUSTED"
+    http_status = 431
+
+
 BY_CODE: Mapping[str, type[FarhandError]] = {
     cls.code: cls
     for cls in (
@@ -228,6 +269,11 @@ BY_CODE: Mapping[str, type[FarhandError]] = {
         Replaced,
         ParentFailed,
         AttemptsExhausted,
+        RouteNotFound,
+        MethodNotAllowed,
+        UnsupportedMedia,
+        TooSlow,
+        HeadersTooLarge,
     )
 }
 

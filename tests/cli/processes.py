@@ -20,9 +20,10 @@ TIMEOUT = 30.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's variables, without settings of farhand but `more`, and with a store that leaves no file."""
+    """This process's variables, without settings of farhand but `more`: with a store that leaves no file, and without
+    HTTP, whose port is one for all."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("FARHAND_")}
-    return {**inherited, "FARHAND_STORE": "memory:", **more}
+    return {**inherited, "FARHAND_STORE": "memory:", "FARHAND_HTTP": "off", **more}
 
 
 def farhand(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:

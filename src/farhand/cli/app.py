@@ -17,6 +17,7 @@ from farhand.cli.flags import (
     Debug,
     Grace,
     Group,
+    Http,
     Hub,
     JsonArgs,
     Labels,
@@ -60,6 +61,7 @@ def options(
 @app.command()
 def hub(
     grpc: Listen = None,
+    http: Http = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -81,10 +83,14 @@ def hub(
     from farhand.cli import serving
 
     _log(log_level, log_format)
-    address = config.resolve(config.GRPC, grpc).value
-    url = config.resolve(config.STORE, store).value
-    seconds = config.resolve(config.LEASE, lease).value
-    raise typer.Exit(serving.run_hub(address, config.resolve(config.GRACE, grace).value, url, seconds))
+    wanted = serving.HubOptions(
+        address=config.resolve(config.GRPC, grpc).value,
+        http=_http(http),
+        store=config.resolve(config.STORE, store).value,
+        lease=config.resolve(config.LEASE, lease).value,
+        grace=config.resolve(config.GRACE, grace).value,
+    )
+    raise typer.Exit(serving.run_hub(wanted))
 
 
 @app.command()
@@ -134,6 +140,7 @@ def worker(
 def dev(
     file: Annotated[str, typer.Argument(metavar="FILE.py", help="The app's file; FILE.py:NAME for one of several.")],
     grpc: Listen = None,
+    http: Http = None,
     group: Group = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -146,6 +153,7 @@ def dev(
     wanted = Options(
         target=file,
         address=config.resolve(config.GRPC, grpc).value,
+        http=_http(http),
         group=config.resolve(config.GROUP, group).value,
         flags=log,
     )
@@ -254,6 +262,12 @@ def _ask(
         timeout=config.resolve(config.TIMEOUT, timeout).value or default_timeout,
         labels=output.labels(label),
     )
+
+
+def _http(flag: str | None) -> str | None:
+    """Where a hub serves HTTP; None for not at all."""
+    address = config.resolve(config.HTTP, flag).value
+    return None if address == config.OFF else address
 
 
 def _log(level: str | None, form: str | None) -> list[str]:

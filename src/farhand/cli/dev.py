@@ -15,6 +15,7 @@ from farhand import config
 from farhand.assembly import RunningHub, open_store, serve_hub
 from farhand.cli import output, supervisor
 from farhand.cli.schemas import command
+from farhand.cli.serving import ready_line
 from farhand.cli.signals import Signals
 from farhand.worker.loading import find_file
 
@@ -29,10 +30,12 @@ Stamps = dict[Path, int]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """`target` is FILE.py or FILE.py:APP; `address` is where the hub listens; `flags` go to the worker as they are."""
+    """`target` is FILE.py or FILE.py:APP; `address` and `http` are where the hub listens; `flags` go to the
+    worker as they are."""
 
     target: str
     address: str
+    http: str | None
     group: str
     flags: Sequence[str] = ()
 
@@ -45,8 +48,8 @@ async def run_dev(options: Options) -> int:
     """
     file = find_file(options.target.partition(":")[0]).resolve()
     signals = Signals()
-    async with await serve_hub(options.address, store=await open_store("memory:")) as hub:
-        output.ready(f"farhand hub ready on {hub.address}")
+    async with await serve_hub(options.address, store=await open_store("memory:"), http=options.http) as hub:
+        output.ready(ready_line(hub))
         dev = _Dev(options, file, hub, signals)
         while not signals.stop.is_set():
             await dev.serve_once()

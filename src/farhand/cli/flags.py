@@ -25,6 +25,10 @@ Hub = Annotated[str | None, typer.Option("--hub", metavar="HOST:PORT", help="The
 Listen = Annotated[
     str | None, typer.Option("--grpc", metavar="HOST:PORT", help="Listen here; loopback only; port 0 is a free one.")
 ]
+Http = Annotated[
+    str | None,
+    typer.Option("--http", metavar="HOST:PORT|off", help="Serve HTTP here, loopback only, or not at all."),
+]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
 Grace = Annotated[

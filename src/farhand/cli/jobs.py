@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any
 
 import msgspec
 from rich.markup import escape
@@ -16,13 +15,12 @@ from farhand.cli import output
 from farhand.cli.arguments import Given
 from farhand.cli.asking import connected, interruptible
 from farhand.cli.mistyped import known, unserved
-from farhand.client.calls import value
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
 from farhand.client.stream import raise_fault
 from farhand.model import event as model
 from farhand.model.durable import Entry
-from farhand.model.event import Kind
+from farhand.wire.plain import entry_fields
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -90,7 +88,7 @@ def watch(id: str, from_offset: int, hub: str) -> None:
                     async for entry in entries:
                         if entry is not None:
                             last = entry
-                            output.print_json(_plain(entry))
+                            output.print_json(entry_fields(entry))
                         display.take(entry)
         if last is not None:
             raise_fault(last.event)
@@ -167,24 +165,6 @@ def _why(job: JobInfo) -> str:
 def _bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=output.stderr, transient=True, disable=not output.stderr.is_terminal)
-
-
-def _plain(entry: Entry) -> dict[str, Any]:
-    event = entry.event
-    plain: dict[str, Any] = {"offset": entry.offset, "at": entry.at, "kind": event.kind.name.lower()}
-    if event.kind is Kind.CHUNK or (event.kind is Kind.SUCCEEDED and event.payload.media):
-        plain["value"] = value(event.payload)
-    if event.progress is not None:
-        plain |= {"current": event.progress.current, "total": event.progress.total, "message": event.progress.message}
-    if event.text:
-        plain["text"] = event.text
-    if event.worker:
-        plain["worker"] = event.worker
-    if event.fault is not None:
-        plain |= {"error": event.fault.code, "message": event.fault.message}
-    if event.outcome:
-        plain["outcome"] = event.outcome
-    return plain
 
 
 def _when(at: float) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from farhand.assembly import build_worker, new_loop, open_store, run_process, serve_hub
+import msgspec
+
+from farhand.assembly import RunningHub, build_worker, new_loop, open_store, run_process, serve_hub
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
@@ -12,17 +14,34 @@ from farhand.worker.loading import load_app
 from farhand.worker.worker import WorkerOptions
 
 
-def run_hub(address: str, grace: float, store: str, lease: float) -> int:
+class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL; times in seconds."""
+
+    address: str
+    http: str | None
+    store: str
+    lease: float
+    grace: float
+
+
+def run_hub(options: HubOptions) -> int:
     """Serve a hub until a signal; its exit status."""
-    return run_process(_serve_hub(address, grace, store, lease))
+    return run_process(_serve_hub(options))
 
 
-async def _serve_hub(address: str, grace: float, store: str, lease: float) -> int:
+def ready_line(hub: RunningHub) -> str:
+    """What says that a hub serves; the last word is the address that workers and clients dial."""
+    http = f"http://{hub.http} and " if hub.http else ""
+    return f"farhand hub ready on {http}{hub.address}"
+
+
+async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
-    async with await serve_hub(address, store=await open_store(store), lease=lease) as hub:
-        output.ready(f"farhand hub ready on {hub.address}")
+    store = await open_store(options.store)
+    async with await serve_hub(options.address, store=store, lease=options.lease, http=options.http) as hub:
+        output.ready(ready_line(hub))
         await signals.stop.wait()
-        drain = asyncio.ensure_future(hub.drain(grace))
+        drain = asyncio.ensure_future(hub.drain(options.grace))
         rush = asyncio.ensure_future(signals.hurry.wait())
         await asyncio.wait({drain, rush}, return_when=asyncio.FIRST_COMPLETED)
         for task in (drain, rush):

@@ -9,7 +9,6 @@ from typing import Any
 from farhand.errors import (
     DeadlineExceeded,
     FarhandError,
-    InvalidArguments,
     OutcomeUnknown,
     ProtocolViolation,
     Unavailable,
@@ -18,7 +17,7 @@ from farhand.model.event import Event, Kind, to_error
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
-from farhand.wire.values import from_payload
+from farhand.wire.plain import value_of
 
 BROKEN = -1
 """What `event` answers in place of credit when the call's own events don't add up: it is given up."""
@@ -64,8 +63,8 @@ class RunCall:
         if number != (len(chunks) if chunks else 0):
             raise _cut_off(number, len(chunks or ()))
         if chunks or not media:  # a stream, even of no chunks, ends without a result of its own
-            return [value(chunk) for chunk in chunks or ()]
-        return value(Payload(body, media))
+            return [value_of(chunk) for chunk in chunks or ()]
+        return value_of(Payload(body, media))
 
     def fail(self, error: FarhandError) -> None:
         """It ends with this error."""
@@ -200,18 +199,6 @@ class StreamCall:
 
 
 AnyCall = RunCall | StreamCall
-
-
-def value(payload: Payload) -> Any:
-    """What a handler answered.
-
-    Raises:
-        OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way.
-    """
-    try:
-        return from_payload(payload)
-    except InvalidArguments as error:
-        raise OutcomeUnknown(f"the handler answered what can't be read: {error}") from error
 
 
 def taken(call: StreamCall, size: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 import grpc
 import msgspec
 
-from farhand.client.calls import Interrupted, value
+from farhand.client.calls import Interrupted
 from farhand.client.connection import Connection
 from farhand.client.options import check_filter, check_offset, check_options
 from farhand.client.rpc import SERVICE, error_of
@@ -26,6 +26,7 @@ from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.jobs import read_entry
+from farhand.wire.plain import value_of
 from farhand.wire.values import from_payload
 
 if TYPE_CHECKING:
@@ -336,10 +337,10 @@ class Job:
                     if event.kind is Kind.STARTED:
                         chunks.clear()  # those before are of an attempt that was lost
                     elif event.kind is Kind.CHUNK:
-                        chunks.append(value(event.payload))
+                        chunks.append(value_of(event.payload))
                     elif event.kind.final:
                         raise_fault(event)
-                        return chunks if chunks or not event.payload.media else value(event.payload)
+                        return chunks if chunks or not event.payload.media else value_of(event.payload)
         except TimeoutError:
             raise DeadlineExceeded(f"job {self.id} has not ended within {timeout:g} s; it runs on") from None
         raise AssertionError("a log ends with the job's end")

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from farhand.client.calls import StreamCall, taken, value
+from farhand.client.calls import StreamCall, taken
 from farhand.client.connection import Connection
 from farhand.errors import Cancelled
 from farhand.model.event import Event, Kind, Progress, to_error
+from farhand.wire.plain import value_of
 
 BATCH = 1024
 
@@ -54,7 +55,7 @@ class Stream:
         while (event := await self._take()) is not None:
             raise_fault(event)
             if event.kind is Kind.CHUNK:
-                return value(event.payload)
+                return value_of(event.payload)
         raise StopAsyncIteration
 
     async def events(self) -> AsyncIterator[Event]:
@@ -113,7 +114,7 @@ class Stream:
             while (event := await self._take()) is not None:
                 raise_fault(event)
                 if event.kind is Kind.CHUNK:
-                    yield value(event.payload)
+                    yield value_of(event.payload)
         finally:
             self.close()
 
@@ -145,7 +146,7 @@ class Stream:
         elif kind.final:
             self._over = True
             if kind is Kind.SUCCEEDED:
-                self.result = value(event.payload)
+                self.result = value_of(event.payload)
         report(event, self._progress, self._console)
         return event
 

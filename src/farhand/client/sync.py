@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeVar, Unpack
 
 from farhand.client import aio
 from farhand.client.aio import MAP_WINDOW
-from farhand.client.calls import value
 from farhand.client.jobs import Job as AsyncJob
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.schedules import ScheduleInfo
@@ -32,6 +31,7 @@ from farhand.model.event import Event, Kind, Progress
 from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.worker import WorkerView
+from farhand.wire.plain import value_of
 
 T = TypeVar("T")
 
@@ -214,7 +214,7 @@ class Stream:
         while (event := self._take()) is not None:
             raise_fault(event)
             if event.kind is Kind.CHUNK:
-                return value(event.payload)
+                return value_of(event.payload)
         raise StopIteration
 
     def events(self) -> Iterator[Event]:
@@ -231,7 +231,7 @@ class Stream:
             while (event := self._take()) is not None:
                 raise_fault(event)
                 if event.kind is Kind.CHUNK:
-                    yield value(event.payload)
+                    yield value_of(event.payload)
         finally:
             self.close()
 

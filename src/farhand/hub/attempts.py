@@ -295,6 +295,8 @@ class Attempts:
         self._following.changed(change.id)
         if change.to in ENDS:
             self._following.ended(kept, change.said[-1].number)
+            if self._hub.meter is not None:
+                self._hub.meter.kept(kept.job.handler, kept.job.group, change.to.value)
 
     # -- their leases ------------------------------------------------------------------------------------------------
 

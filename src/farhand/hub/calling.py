@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -98,10 +98,7 @@ class Call:
         Raises:
             FarhandError: it was an end that isn't a success.
         """
-        event, number = await self.sink.next()
-        if event.fault is not None:
-            raise to_error(event.fault, event.outcome)
-        return event, number
+        return await _next(self.sink)
 
     async def answer(self) -> tuple[Payload, list[Payload]]:
         """Wait for the end: the result, and the chunks that came before it.
@@ -110,17 +107,7 @@ class Call:
             FarhandError: it ended otherwise than by success.
             TooLarge: the chunks take too much for one answer.
         """
-        chunks: list[Payload] = []
-        size = 0
-        while True:
-            event, _ = await self.next()
-            if event.kind.final:
-                return event.payload, chunks
-            size += len(event.payload.data)
-            if size > ANSWER_LIMIT:
-                raise TooLarge(f"the chunks take more than {ANSWER_LIMIT:,} bytes: stream them", limit=ANSWER_LIMIT)
-            chunks.append(event.payload)
-            self.grant(event.payload)
+        return await _answer(self.sink, lambda amount: self._hub.tell(on.Granted(self.id, amount)))
 
     def grant(self, payload: Payload) -> None:
         """Its reader has taken a chunk."""
@@ -130,6 +117,42 @@ class Call:
         """The request is over: if the job isn't, it is cancelled."""
         self._hub.abandon(self.id)
         self._hub.settle()
+
+
+async def kept_answer(durables: Durables, id: str) -> tuple[Payload, list[Payload]]:
+    """Wait for the end of a durable job: as `Call.answer`, but whoever stops waiting leaves the job alone.
+
+    Raises:
+        FarhandError: it ended otherwise than by success, or there is none.
+        TooLarge: the chunks take too much for one answer.
+    """
+    sink = Collector()
+    follow = durables.follow(id, sink, 0, CREDIT_WINDOW)
+    try:
+        return await _answer(sink, follow.grant)
+    finally:
+        follow.leave()
+
+
+async def _next(sink: Collector) -> tuple[Event, int]:
+    event, number = await sink.next()
+    if event.fault is not None:
+        raise to_error(event.fault, event.outcome)
+    return event, number
+
+
+async def _answer(sink: Collector, grant: Callable[[int], None]) -> tuple[Payload, list[Payload]]:
+    chunks: list[Payload] = []
+    size = 0
+    while True:
+        event, _ = await _next(sink)
+        if event.kind.final:
+            return event.payload, chunks
+        size += len(event.payload.data)
+        if size > ANSWER_LIMIT:
+            raise TooLarge(f"the chunks take more than {ANSWER_LIMIT:,} bytes: stream them", limit=ANSWER_LIMIT)
+        chunks.append(event.payload)
+        grant(len(event.payload.data) + CHUNK_OVERHEAD)
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -69,6 +69,9 @@ class Claiming:
             attempts = [Attempt(self._attempts, kept) for kept in claimed]
             for attempt in attempts:
                 self._attempts.add(attempt)
+                if self._hub.meter is not None:
+                    job = attempt.kept.job
+                    self._hub.meter.claimed(job.handler, job.group, now - attempt.kept.run_at)
                 if not attempt.kept.job.inputs:
                     self._begin(attempt)
             await asyncio.gather(*[self._feed(attempt) for attempt in attempts if attempt.kept.job.inputs])

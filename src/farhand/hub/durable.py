@@ -173,6 +173,10 @@ class Durables:
             raise JobNotFound(f"there is no durable job {id[:80]!r}")
         return kept
 
+    async def waiting(self) -> dict[str, int]:
+        """How many jobs wait in the store, by group."""
+        return await self._store.waiting()
+
     async def find(self, wanted: Filter) -> list[KeptJob]:
         """The jobs that fit, newest first.
 
@@ -255,6 +259,14 @@ class Durables:
         async with contextlib.aclosing(self._following.log(id, offset)) as log:
             async for entry in log:
                 yield entry
+
+    def pages(self, id: str, offset: int, idle: float) -> AsyncGenerator[list[Entry], None]:
+        """As `attach`, in pages of what the store gives at once; an empty one where nothing came for `idle` seconds.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return self._following.pages(id, offset, idle)
 
     def follow(self, id: str, sink: Sink, tag: int, window: int) -> Follow:
         """Tell `sink` of the job's end once it is kept, after the chunks of its last attempt, of which `window` bytes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Container, Coroutine
 from typing import Any
@@ -50,13 +51,73 @@ class Follow:
         self.room.set()
 
 
+class _Watched:
+    """A job whose log is followed, by however many: they share what is read of it, and one look at it a second."""
+
+    __slots__ = ("_id", "_reads", "_store", "changed", "followers", "looking")
+
+    def __init__(self, store: Store, id: str) -> None:
+        self._store = store
+        self._id = id
+        self._reads: dict[int, asyncio.Task[list[Entry]]] = {}
+        self.changed = asyncio.Event()
+        self.followers = 0
+        self.looking = asyncio.get_running_loop().create_task(self._look())
+
+    def wake(self) -> None:
+        """Something was kept of it."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+        self._reads = {}  # what is being read may lack it
+
+    async def read(self, offset: int) -> list[Entry]:
+        """A page from `offset` on. Who asks while it is read gets the same list."""
+        reads = self._reads
+        if (task := reads.get(offset)) is None:
+            task = reads[offset] = asyncio.get_running_loop().create_task(self._store.read(self._id, offset, PAGE))
+            task.add_done_callback(lambda done: _read(reads, offset, done))
+        return await asyncio.shield(task)  # who leaves doesn't end it for the others
+
+    async def _look(self) -> None:
+        """See what was not told: what other hubs did, and what became of a job by the end of another."""
+        seen: int | None = None
+        while True:
+            try:
+                kept = await self._store.get(self._id)
+                now = None if kept is None else kept.offset
+            except FarhandError:
+                now = None
+            if now is None or now != seen:
+                self.wake()
+            seen = now
+            await asyncio.sleep(chores.LOOK_EVERY)
+
+
+def _read(reads: dict[int, asyncio.Task[list[Entry]]], offset: int, task: asyncio.Task[list[Entry]]) -> None:
+    """Whoever asks from now on reads anew; an error that came after all have left is nobody's."""
+    reads.pop(offset, None)
+    if not task.cancelled():
+        task.exception()
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event comes within so many seconds."""
+    if seconds == math.inf:
+        return await event.wait()
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 class Following:
     """All who follow on one hub. `track` runs what nobody waits for."""
 
     def __init__(self, store: Store, track: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         self._store = store
         self._track = track
-        self._changed: dict[str, tuple[asyncio.Event, list[None]]] = {}
+        self._watched: dict[str, _Watched] = {}
         self._follows: dict[str, list[Follow]] = {}
         self._turns: deque[str] = deque()
         self._fresh: dict[str, None] = {}
@@ -75,10 +136,8 @@ class Following:
 
     def changed(self, id: str) -> None:
         """Something was kept of this job."""
-        found = self._changed.get(id)
-        if found is not None:
-            found[0].set()
-            self._changed[id] = (asyncio.Event(), found[1])
+        if (watched := self._watched.get(id)) is not None:
+            watched.wake()
 
     def ended(self, kept: KeptJob, chunks: int) -> None:
         """This job's end was kept, after so many chunks."""
@@ -88,7 +147,7 @@ class Following:
 
     def hear(self, news: News) -> None:
         """Another hub has changed jobs."""
-        for id in list(self._changed) if news.missed else self._changed.keys() & news.jobs:
+        for id in list(self._watched) if news.missed else self._watched.keys() & news.jobs:
             self.changed(id)
         if not news.missed:  # else the chore looks at them all in turn
             for id in self._follows.keys() & news.jobs:
@@ -96,36 +155,49 @@ class Following:
 
     # -- for callers -------------------------------------------------------------------------------------------------
 
-    async def log(self, id: str, offset: int) -> AsyncGenerator[Entry, None]:
-        """A job's log from `offset` on: what is there, then what comes, up to its end.
+    async def pages(self, id: str, offset: int, idle: float = math.inf) -> AsyncGenerator[list[Entry], None]:
+        """A job's log from `offset` on, in pages of what the store gives at once: what is there, then what comes, up to
+        its end. An empty page says that nothing has come for `idle` seconds.
 
         Raises:
             JobNotFound: there is none.
         """
-        kept = await self._get(id)
-        _, followers = self._changed.setdefault(id, (asyncio.Event(), []))
-        followers.append(None)
+        kept: KeptJob | None = await self._get(id)
+        watched = self._watched.get(id)
+        if watched is None:
+            watched = self._watched[id] = _Watched(self._store, id)
+        watched.followers += 1
         try:
             while True:
-                changed = self._changed[id][0]
-                entries = await self._store.read(id, offset, PAGE)
-                for entry in entries:
-                    yield entry
-                    offset = entry.offset + 1
-                    if entry.event.kind.final:
+                changed = watched.changed
+                if entries := await watched.read(offset):
+                    yield entries
+                    offset = entries[-1].offset + 1
+                    if entries[-1].event.kind.final:
                         return
-                if entries:
                     continue
+                kept = kept or await self._get(id)
                 if kept.ended is not None and offset >= kept.offset:
                     return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(chores.LOOK_EVERY):
-                        await changed.wait()
-                kept = await self._get(id)
+                kept = None
+                if not await _within(changed, idle):
+                    yield []
         finally:
-            followers.pop()
-            if not followers:
-                self._changed.pop(id, None)
+            watched.followers -= 1
+            if not watched.followers:
+                watched.looking.cancel()
+                self._watched.pop(id, None)
+
+    async def log(self, id: str, offset: int) -> AsyncGenerator[Entry, None]:
+        """As `pages`, entry by entry.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        async with contextlib.aclosing(self.pages(id, offset)) as pages:
+            async for entries in pages:
+                for entry in entries:
+                    yield entry
 
     def end(self, id: str, sink: Sink, tag: int, window: int, runs_here: bool) -> Follow:
         """Tell `sink` of the job's end, after the chunks of its last attempt. `runs_here`: its end is sure to be told

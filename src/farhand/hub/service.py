@@ -16,6 +16,7 @@ from farhand.core.dispatch import GroupView, Offer
 from farhand.core.machine import Limits, Machine
 from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.hub.ids import Ids
+from farhand.hub.metering import Meter
 from farhand.model.event import Event, Kind
 from farhand.model.handler import HandlerView
 from farhand.model.job import ATTEMPT_MARK, NO_LABELS, Input, Job
@@ -89,7 +90,7 @@ class Hub:
         self.started = now()
         self._new_id = Ids()
         self._machine = Machine(limits)
-        self._sinks: dict[str, tuple[Sink, int]] = {}
+        self._sinks: dict[str, tuple[Sink, int, Job]] = {}
         self._ports: dict[int, WorkerPort] = {}
         self._ended: dict[str, int] = {}
         self._links = 0
@@ -103,6 +104,8 @@ class Hub:
         """Called with the leased jobs that a worker holds when it connects on a link."""
         self.lease = 0.0
         """Seconds that leased jobs are a worker's after it last heard the hub; 0: none are."""
+        self.meter: Meter | None = None
+        """Told of assignments and ends, where somebody wants to know."""
         self._log = structlog.get_logger("farhand.hub")
         self._perform: dict[type, Callable[[Any], None]] = {
             do.Assign: self._do_assign,
@@ -159,7 +162,7 @@ class Hub:
             inputs,
             durable is not None,
         )
-        self._sinks[id] = (sink, tag)
+        self._sinks[id] = (sink, tag, job)
         try:
             effects = self._machine.handle(on.Submitted(job), now)
         except BaseException:
@@ -179,7 +182,7 @@ class Hub:
     def abandon(self, job: str) -> None:
         """Its caller has left: cancel it and tell nobody."""
         if job in self._sinks:
-            self._sinks[job] = (_NOBODY, 0)
+            self._sinks[job] = (_NOBODY, 0, self._sinks[job][2])
             self.tell(on.CancelAsked(job))
 
     def adopt(self, link: int, sink: Sink, job: Job, chunks: int) -> None:
@@ -190,7 +193,7 @@ class Hub:
         """
         if job.id in self._sinks:
             raise JobNotFound(f"job {job.id} is another's at this hub")
-        self._sinks[job.id] = (sink, 0)
+        self._sinks[job.id] = (sink, 0, job)
         try:
             self.tell(on.JobAdopted(link, job, chunks))
         except BaseException:
@@ -224,8 +227,8 @@ class Hub:
         """
         if job not in self._sinks:
             raise JobNotFound(f"no unfinished job {job[:NAME_LIMIT]!r}: it has ended, or never was on this hub")
-        first, tag = self._sinks[job]
-        self._sinks[job] = (_Both(first, sink), tag)
+        first, tag, noun = self._sinks[job]
+        self._sinks[job] = (_Both(first, sink), tag, noun)
 
     def open_session(self, group: str, ttl: float, on_loss: str, labels: Mapping[str, str], data: Payload) -> str:
         """Open a session; its id. `ttl` in seconds, 0 for 3600; `on_loss` is "fail" (also when empty) or "move".
@@ -390,7 +393,9 @@ class Hub:
     def _do_deliver(self, effect: do.Deliver) -> None:
         event = effect.event
         if event.kind >= _SUCCEEDED:
-            sink, tag = self._sinks.pop(effect.job)
+            sink, tag, job = self._sinks.pop(effect.job)
+            if self.meter is not None:
+                self.meter.ended(job, event.kind)
             if effect.link is not None:
                 self._ended[effect.job] = effect.link
             sink.deliver(tag, event, effect.number)
@@ -399,10 +404,14 @@ class Hub:
             if self._quiet is not None and not self._sinks:
                 self._quiet.set()
         else:
-            sink, tag = self._sinks[effect.job]
+            sink, tag, job = self._sinks[effect.job]
+            if self.meter is not None and event.kind is Kind.CHUNK and effect.number == 1:
+                self.meter.chunk(job)
             sink.deliver(tag, event, effect.number)
 
     def _do_assign(self, effect: do.Assign) -> None:
+        if self.meter is not None:
+            self.meter.assigned(effect.job)
         self._ports[effect.link].assign(effect.job, effect.session_data, effect.moved)
 
     def _do_cancel(self, effect: do.CancelJob) -> None:

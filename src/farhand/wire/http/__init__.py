@@ -1,0 +1,1 @@
+"""The bodies of the hub's HTTP API ↔ model. No I/O."""
