@@ -161,6 +161,7 @@ async def test_a_reader_that_stops_is_cut_off(
 
         await eventually(gone)
         served_part = await peer.ended()
+    monkeypatch.undo()
     last = max(int(line[4:]) for line in served_part.split(b"\n") if line.startswith(b"id: ") and line[4:].isdigit())
     rest = await web.get(f"/v1/jobs/{id}/events", headers={"last-event-id": str(last - 1)})
     offsets = [int(line[4:]) for line in rest.text.splitlines() if line.startswith("id: ")]
