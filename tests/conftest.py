@@ -37,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def tally(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> tallies.Tally:
     """Where a reliability test puts what it counted."""
-    (name,) = {one.name for one in request.node.iter_markers()} & set(sizes.SIZES)
+    (name,) = {one.name for one in request.node.iter_markers()} & {sizes.number_of(one) for one in sizes.SIZES}
     return tallies.Tally(name, record_property)
 
 

@@ -27,6 +27,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "R1": Size(20, 2_000, "hubs killed under load"),
+    "R1_SHARED": Size(2, 200, "of two hubs on one PostgreSQL, the one killed"),
     "R2": Size(20, 5_000, "workers killed in the middle of their jobs"),
     "R2_POISON": Size(1, 20, "jobs that kill their workers"),
     "R4": Size(500, 200_000, "power cuts under the store"),
@@ -35,7 +36,10 @@ SIZES = {
     "R6_SECONDS": Size(10, 100, "seconds for which a job holds the GIL under a lease of 3 s", least=10),
     "R8": Size(2_000, 200_000, "seeds of the core's simulation"),
     "R9": Size(20_000, 2_000_000, "steps that the stores are asked for"),
+    "R9_POSTGRES": Size(30, 1_000, "histories that PostgreSQL is asked for"),
     "R19": Size(5, 200, "hubs and workers told to stop"),
+    "S3": Size(150, 50_000, "rounds of altered frames"),
+    "S3_BITS": Size(400, 200_000, "frames with flipped bits, of each reader"),
 }
 
 

@@ -33,7 +33,7 @@ def lines(properties: Iterable[tuple[str, Any]]) -> list[str]:
             numbers, all = found.setdefault((kept[0], kept[1]), ([], []))
             numbers.extend(kept[2])
             all.extend(kept[3])
-    by_number = sorted(found.items(), key=lambda one: (int(one[0][0].lstrip("R") or 0), one[0][1]))
+    by_number = sorted(found.items(), key=lambda one: (one[0][0][0], int(one[0][0][1:]), one[0][1]))
     return [f"{name:4}{_text(what, *numbers)}" for (name, what), numbers in by_number]
 
 

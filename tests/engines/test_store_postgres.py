@@ -22,6 +22,8 @@ from farhand.ports.store import Filter, Lease, Schedule, Store
 from farhand.testing.conformance.store import DONE, FAILED, TEXT, StoreConformance, bring, claim, ids, job, move
 from tests.engines.postgres import URL, admin, schema
 from tests.engines.test_store_model import Asker, all_of, ask
+from tests.sizes import reliability, size
+from tests.tallies import Tally
 
 __all__ = ["admin", "schema"]
 
@@ -254,17 +256,18 @@ async def play(store: TimedStore, seed: int, steps: int) -> None:
             assert await all_of(store, asker.now) == await all_of(memory, asker.now), f"seed {seed}, step {step}"
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("seeds", [range(30), pytest.param(range(1_000, 2_000), marks=pytest.mark.chaos)])
-async def test_it_answers_as_the_memory_engine_does(admin: Any, schema: str, seeds: range) -> None:
+@reliability("R9_POSTGRES", 120)
+async def test_it_answers_as_the_memory_engine_does(admin: Any, schema: str, tally: Tally) -> None:
+    histories = size("R9_POSTGRES")
     store = await TimedStore.open(URL, schema=schema)
     try:
-        for seed in seeds:
+        for seed in range(histories):
             await play(store, seed, 200)
             await admin.execute(f"set search_path to {schema}")
             await admin.execute("truncate jobs, live, ended, entries, keys, caches, links, schedules")
     finally:
         await store.close()
+    tally.count(0, histories * 200, "steps answered otherwise by PostgreSQL than by the model")
 
 
 def test_a_missing_extra_is_named() -> None:

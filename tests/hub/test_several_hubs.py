@@ -19,6 +19,8 @@ from farhand.model.event import Kind
 from tests.conftest import working
 from tests.engines.postgres import schema, url_of
 from tests.hub.processes import serving, until, worker
+from tests.sizes import reliability, size
+from tests.tallies import Tally
 
 __all__ = ["schema"]
 
@@ -151,14 +153,7 @@ async def _kill_one_of_two(schema: str, folder: Path, kills: int) -> int:
     return count
 
 
-@pytest.mark.timeout(120)
-async def test_jobs_of_a_killed_hub_go_on_at_another_and_end_once(schema: str, tmp_path: Path) -> None:
-    ended = await _kill_one_of_two(schema, tmp_path, kills=2)
-    print(f"0 of {ended} jobs lost or ended twice in 2 kills of one of two hubs")
-
-
-@pytest.mark.chaos
-@pytest.mark.timeout(7200)
-async def test_jobs_of_many_killed_hubs_go_on_at_another_and_end_once(schema: str, tmp_path: Path) -> None:
-    ended = await _kill_one_of_two(schema, tmp_path, kills=200)
-    print(f"0 of {ended} jobs lost or ended twice in 200 kills of one of two hubs")
+@reliability("R1_SHARED", 120)
+async def test_jobs_of_a_killed_hub_go_on_at_another_and_end_once(schema: str, tmp_path: Path, tally: Tally) -> None:
+    ended = await _kill_one_of_two(schema, tmp_path, kills=size("R1_SHARED"))
+    tally.count(0, ended, "jobs lost or ended twice by one of two hubs that was killed")

@@ -19,6 +19,7 @@ from farhand.model.worker import WorkerInfo
 from farhand.wire.farhand import bodies, incoming, nouns
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
 from farhand.wire.farhand.outgoing import FromClient, FromWorker, ToClient, ToWorker, call_extra
+from tests.sizes import reliability, size
 
 FAULT = bodies.fault_bytes(Fault("HANDLER_FAILED", "no", False, {"type": "ValueError"}), "stopped")
 PROGRESS = bodies.progress_bytes(Progress(1, 2, "half"))
@@ -143,19 +144,12 @@ def test_random_bytes(data: bytes, good: bytes, read: Callable[[bytes], None]) -
 
 
 @each_reader
-@settings(max_examples=400, deadline=None)
-@given(bits=st.lists(st.integers(0, 1 << 14), min_size=1, max_size=6), cut=st.integers(0, 400))
+@reliability("S3_BITS", 60)
+@settings(max_examples=size("S3_BITS"), deadline=None)
+@given(bits=st.lists(st.integers(0, 1 << 14), min_size=1, max_size=12), cut=st.integers(0, 400))
 def test_flipped_bits_and_cuts(bits: list[int], cut: int, good: bytes, read: Callable[[bytes], None]) -> None:
     only_violations(read, flip(good, bits))
     only_violations(read, flip(good, bits)[:cut])
-
-
-@each_reader
-@pytest.mark.chaos
-@settings(max_examples=200_000, deadline=None)
-@given(bits=st.lists(st.integers(0, 1 << 14), min_size=1, max_size=12))
-def test_flipped_bits_at_length(bits: list[int], good: bytes, read: Callable[[bytes], None]) -> None:
-    only_violations(read, flip(good, bits))
 
 
 @each_reader
