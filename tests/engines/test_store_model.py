@@ -164,7 +164,7 @@ class Engines(RuleBasedStateMachine):
         def clock() -> float:
             return self._asker.now
 
-        memory, sqlite = MemoryStore(clock), SqliteStore(self.folder / "farhand.db", clock)
+        memory, sqlite = MemoryStore(clock), SqliteStore(self.folder / f"{Engines.steps}.db", clock)
         await sqlite._writer.run(lambda db: None)
         sqlite._writer._connection.pragma("synchronous", "off")  # what is on the disk is another test's
         for store in (memory, sqlite):

@@ -9,8 +9,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from farhand import AsyncClient
+from farhand.assembly import open_store, serve_hub
 from farhand.client.jobs import Job
 from farhand.model.event import Kind
+from farhand.wire.farhand._pb import common_pb2, worker_pb2
+from tests.fronts.raw import STARTED, SUCCEEDED, RawWorker, events
 from tests.hub.ledger import sqlite
 from tests.hub.processes import a_hub, serving, until, worker
 from tests.sizes import reliability, size
@@ -40,7 +43,10 @@ async def not_once(jobs: list[Job], runs: list[Path], seconds: float) -> int:
 
 @reliability("R6", 120)
 async def test_jobs_that_hold_the_gil_for_many_leases_run_once(tmp_path: Path, tally: Tally) -> None:
-    """At full size, one of them holds it for 100 s. It fails when the hub doesn't renew leases."""
+    """At full size, one of them holds it for 100 s.
+
+    It fails when `worker/links/farhand.py` counts a lease from the welcome only.
+    """
     count, wrong = size("R6"), 0
     store = ("--lease", f"{LEASE:g}", "--store", sqlite(tmp_path))
     async with (
@@ -61,10 +67,10 @@ async def test_jobs_that_hold_the_gil_for_many_leases_run_once(tmp_path: Path, t
 
 @reliability("R6", 120)
 async def test_what_is_said_after_the_lease_is_refused(tmp_path: Path, tally: Tally) -> None:
-    """Workers are stopped for longer than their lease, and so is their hub; continued, each ends its job and says so to
-    the next hub. By then another worker has begun the job again, and only its end may count.
+    """Workers are stopped for longer than their lease, and their hub is killed; continued, each ends its job, by which
+    time another has begun it again. Only the other's end may count.
 
-    It fails when a hub takes up any attempt of a job that a worker presents.
+    It fails when the hub that they find takes up any attempt, and `worker/executor.py` doesn't look at its leases.
     """
     stops, late, wrong = size("R6"), 0, 0
     async with (
@@ -99,6 +105,51 @@ async def test_what_is_said_after_the_lease_is_refused(tmp_path: Path, tally: Ta
     tally.count(wrong, late, "ends that workers said after their lease was over not refused")
     assert late == stops
     assert wrong == 0
+
+
+@reliability("R6", 60)
+async def test_what_a_worker_presents_after_the_lease_is_refused(tmp_path: Path, tally: Tally) -> None:
+    """A worker that knows nothing of leases comes back with its jobs and says their ends, after another has begun them.
+
+    It fails when `hub/adopting.py` takes up any attempt that a worker holds.
+    """
+    count, wrong = size("R6"), 0
+    async with (
+        await serve_hub(store=await open_store(sqlite(tmp_path)), lease=1.0) as hub,
+        AsyncClient(hub.address, connect_timeout=5.0) as client,
+    ):
+        for first in range(0, count, AT_ONCE):
+            some = min(AT_ONCE, count - first)
+            jobs = [await client.submit("work", retries=9) for _ in range(some)]
+            async with RawWorker(hub.address, "late", "default", slots=some) as late:
+                await late.greet()
+                held = await begin(late, some)
+            async with (
+                RawWorker(hub.address, "next", "default", slots=some) as other,
+                RawWorker(hub.address, "late", "default", slots=some) as late,
+            ):
+                await other.greet()
+                again = await begin(other, some)
+                await late.say(late.hello(holds=[worker_pb2.Hold(job=job, window=1 << 20) for job in held]))
+                for job in held:
+                    await late.say(events(job, (SUCCEEDED, b"\x07")))
+                await late.say(worker_pb2.WorkerFrame(goodbye=common_pb2.Goodbye()))
+                await late.ended()
+                for job in again:
+                    await other.say(events(job, (SUCCEEDED, b"\x08")))
+                results = [await job.result(20) for job in jobs]
+                ends = [sum(kind.final for kind in await kinds_of(job)) for job in jobs]
+            wrong += sum((result, end) != (8, 1) for result, end in zip(results, ends, strict=True))
+    tally.count(wrong, count, "ends said by workers that presented a job after its lease not refused")
+    assert wrong == 0
+
+
+async def begin(worker: RawWorker, count: int) -> list[str]:
+    """The next so many jobs of a worker, which it has said it began."""
+    jobs = [await worker.job() for _ in range(count)]
+    for job in jobs:
+        await worker.say(events(job, (STARTED,)))
+    return jobs
 
 
 def have(runs: list[Path], word: str, times: int) -> Callable[[], Awaitable[bool]]:
