@@ -40,6 +40,8 @@ IN_FLIGHT = 8_000
 """Calls sent and unanswered; more wait here, below what a hub accepts of one channel (10,000)."""
 BACKLOG = 4 * 1024 * 1024
 """Bytes that may wait for the writer before callers wait."""
+GATHER, MANY_FOLLOWS, SMALL_FRAME = 0.001, 8, 24
+"""Seconds between frames of fewer entries while more durable jobs are followed: a frame costs as much whatever it has."""
 KNOWN_NAMES = 1_000
 GOODBYE_TIMEOUT = 1.0
 CHORE_SLACK = 0.1
@@ -411,11 +413,17 @@ class Connection:
         self._wake()
 
     async def _write(self, call: Any, link: Link) -> None:
-        loop = self._loop
+        loop, written = self._loop, 0.0
         while True:
             while self._buffer:
+                small = not self._buffer.closed_cost and self._buffer.entries < SMALL_FRAME
+                if small and self._follows > MANY_FOLLOWS:
+                    pause = written + GATHER - loop.time()
+                    if pause > 0:
+                        await asyncio.sleep(pause)
                 data, says = self._buffer.take()
-                link.sent(says, loop.time())
+                written = loop.time()
+                link.sent(says, written)
                 try:
                     await call.write(data)
                 except asyncio.InvalidStateError:
