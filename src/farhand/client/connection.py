@@ -41,7 +41,7 @@ IN_FLIGHT = 8_000
 BACKLOG = 4 * 1024 * 1024
 """Bytes that may wait for the writer before callers wait."""
 GATHER, MANY_FOLLOWS, SMALL_FRAME = 0.001, 8, 24
-"""Seconds between frames of fewer entries while more durable jobs are followed: a frame costs as much whatever it has."""
+"""Seconds between frames of fewer entries while more durable jobs are followed: a frame costs much, an entry little."""
 KNOWN_NAMES = 1_000
 GOODBYE_TIMEOUT = 1.0
 CHORE_SLACK = 0.1
