@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -49,12 +50,24 @@ CHORE_OPENING = 1.0
 FOREVER = 10 * 365 * 86_400.0
 
 
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 class Connection:
     """Bound to the event loop it is first used on. It dials when the first call needs it, and again when it is lost."""
 
     def __init__(self, address: str, api_key: str | None, connect_timeout: float) -> None:
         self.address = address
         self.pid = os.getpid()
+        self._made_in = (_forks, threading.get_ident())
         self._connect_timeout = connect_timeout
         self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else None
         self.loop = self._loop = asyncio.get_running_loop()
@@ -76,6 +89,11 @@ class Connection:
         self._main: asyncio.Task[None] | None = None
         self._crowd: deque[asyncio.Future[None]] = deque()
         self._closed = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its loop is sure to be the one that runs here. To ask asyncio for that takes a system call."""
+        return self._made_in == (_forks, threading.get_ident()) and self.loop.is_running()
 
     @property
     def closed(self) -> bool:
