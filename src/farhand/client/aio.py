@@ -379,6 +379,8 @@ class AsyncClient(Calls):
 
     def connection(self) -> Connection:
         current = self._current
+        if current is not None and current.is_here:
+            return current
         if current is None or current.loop is not asyncio.get_running_loop():
             self._current = current = self._connect(current)
         return current

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -40,11 +41,24 @@ IN_FLIGHT = 8_000
 """Calls sent and unanswered; more wait here, below what a hub accepts of one channel (10,000)."""
 BACKLOG = 4 * 1024 * 1024
 """Bytes that may wait for the writer before callers wait."""
+GATHER, MANY_FOLLOWS, SMALL_FRAME = 0.001, 8, 24
+"""Seconds between frames of fewer entries while more durable jobs are followed: a frame costs much, an entry little."""
 KNOWN_NAMES = 1_000
 GOODBYE_TIMEOUT = 1.0
 CHORE_SLACK = 0.1
 CHORE_OPENING = 1.0
 FOREVER = 10 * 365 * 86_400.0
+
+
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class Connection:
@@ -53,6 +67,7 @@ class Connection:
     def __init__(self, address: str, api_key: str | None, connect_timeout: float) -> None:
         self.address = address
         self.pid = os.getpid()
+        self._made_in = (_forks, threading.get_ident())
         self._connect_timeout = connect_timeout
         self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else None
         self.loop = self._loop = asyncio.get_running_loop()
@@ -74,6 +89,11 @@ class Connection:
         self._main: asyncio.Task[None] | None = None
         self._crowd: deque[asyncio.Future[None]] = deque()
         self._closed = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its loop is sure to be the one that runs here. To ask asyncio for that takes a system call."""
+        return self._made_in == (_forks, threading.get_ident()) and self.loop.is_running()
 
     @property
     def closed(self) -> bool:
@@ -411,11 +431,17 @@ class Connection:
         self._wake()
 
     async def _write(self, call: Any, link: Link) -> None:
-        loop = self._loop
+        loop, written = self._loop, 0.0
         while True:
             while self._buffer:
+                small = not self._buffer.closed_cost and self._buffer.entries < SMALL_FRAME
+                if small and self._follows > MANY_FOLLOWS:
+                    pause = written + GATHER - loop.time()
+                    if pause > 0:
+                        await asyncio.sleep(pause)
                 data, says = self._buffer.take()
-                link.sent(says, loop.time())
+                written = loop.time()
+                link.sent(says, written)
                 try:
                     await call.write(data)
                 except asyncio.InvalidStateError:

@@ -196,7 +196,7 @@ class Machine:
             self._sessions.begin(job.session, now)
         if job.deadline is not None:
             self._deadlines.add(job.id, job.deadline)
-        if job.events:
+        if job.events and not job.leased:  # the log of a durable job says so already
             self._out.append(do.Deliver(job.id, Event(Kind.QUEUED, text=job.id)))
         if link is not None:
             self._assign(record, link, now)

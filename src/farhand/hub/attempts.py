@@ -67,7 +67,7 @@ class Attempt:
 
     def deliver(self, tag: int, event: Event, number: int) -> None:
         """Take an event of the call; it is recorded when it is due."""
-        if event.kind is Kind.QUEUED or self.over:
+        if self.over:
             return
         self.pacing.say(Said(event, number))
         if not self.recording:

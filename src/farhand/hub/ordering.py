@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from farhand.core.caching import cache_key, payload_digest
 from farhand.errors import InvalidArguments
 from farhand.model.durable import FOREVER, DurableJob, Retries
@@ -19,6 +21,14 @@ AFTER_LIMIT = 1_000
 _SECONDS = ("delay", "backoff", "backoff_limit", "begin_within", "end_within", "cache_ttl")
 
 
+@lru_cache(maxsize=1024)
+def _retries(attempts: int, backoff: float, limit: float, never: tuple[str, ...]) -> Retries:
+    return Retries(attempts=attempts, backoff=backoff, backoff_limit=limit, never=never)
+
+
+_named = lru_cache(maxsize=4096)(check_name)
+
+
 def durable_job(order: Order, id: str, now: float, declared: JobDefaults) -> DurableJob:
     """The job that is asked for; what it doesn't say is as its handler has `declared`.
 
@@ -28,20 +38,20 @@ def durable_job(order: Order, id: str, now: float, declared: JobDefaults) -> Dur
     """
     check_size(len(order.args.data), "the arguments")
     _check(order)
-    after = tuple(dict.fromkeys((*order.after, *order.inputs.values())))
+    after = tuple(dict.fromkeys((*order.after, *order.inputs.values()))) if order.after or order.inputs else ()
     if len(after) > AFTER_LIMIT:
         raise InvalidArguments(f"a job may come after {AFTER_LIMIT:,} others, not {len(after):,}")
     run_at = now + order.delay
-    retries = Retries(
-        attempts=order.attempts or declared.attempts,
-        backoff=order.backoff or declared.backoff,
-        backoff_limit=order.backoff_limit or 300.0,
-        never=order.never or declared.never,
+    retries = _retries(
+        order.attempts or declared.attempts,
+        order.backoff or declared.backoff,
+        order.backoff_limit or 300.0,
+        order.never or declared.never,
     )
     return DurableJob(
         id=id,
-        handler=check_name("handler", order.handler),
-        group=check_name("group", order.group or "default"),
+        handler=_named("handler", order.handler),
+        group=_named("group", order.group or "default"),
         args=order.args,
         labels=order.labels,
         priority=order.priority,

@@ -120,7 +120,7 @@ class Jobs(Protocol):
         """
 
     async def add_all(self, jobs: Sequence[DurableJob], now: float) -> list[Added | FarhandError]:
-        """`add` of each, whatever becomes of the others: what it answers or raises."""
+        """`add` of each, in any order, whatever becomes of the others: what it answers or raises."""
 
     async def get(self, id: str) -> KeptJob | None:
         """The job; None if there is none of this id."""

@@ -339,6 +339,7 @@ class _Write:
         if State(state) not in change.sources or change.epoch not in (None, epoch):
             return None
         entries = self._log(change.id, entries, change.said)
+        ends = change.to in ENDS
         kept = KeptJob(
             job=self._recent.get(self._db, change.id),
             state=change.to,
@@ -346,12 +347,13 @@ class _Write:
             attempt=attempt,
             run_at=run_at,
             worker=worker,
-            lease_until=lease_until,
+            lease_until=0.0 if ends else lease_until,
             offset=entries,
+            ended=self._now if ends else None,
+            last=change.said[-1].event if ends and change.said else None,
         )
-        if change.to in ENDS:
-            last = change.said[-1].event if change.said else None
-            return self._end(kept, last, answers=change.answers, is_parent=bool(is_parent))
+        if ends:
+            return self._end(kept, answers=change.answers, is_parent=bool(is_parent))
         if change.to is State.QUEUED:
             kept = replace(kept, run_at=run_at if change.run_at is None else change.run_at, worker="", lease_until=0.0)
         self._do("move", kept.state.value, kept.run_at, kept.worker, kept.lease_until, entries, change.id)
@@ -393,11 +395,11 @@ class _Write:
             entries += 1
         return entries
 
-    def _end(self, kept: KeptJob, last: Event | None, *, answers: bool = False, is_parent: bool = True) -> KeptJob:
-        """`kept` is the job with its new state, its log written."""
-        job, state = kept.job, kept.state
+    def _end(self, kept: KeptJob, *, answers: bool = False, is_parent: bool = True) -> KeptJob:
+        """`kept` is the job as it has ended; its last event is the newest that `_log` was given."""
+        job, state, last = kept.job, kept.state, kept.last
         code = last.fault.code if last is not None and last.fault is not None else ""
-        body = None if last is None else _TO_BYTES.encode(last)
+        body = None if last is None else self._entries[-1][-1]
         self._ended[job.id] = (state.value, self._now, body, code, kept.offset, job.id)
         self._recent.drop(job.id)
         if job.cache_key and not answers:
@@ -412,14 +414,15 @@ class _Write:
                 self._fail_with(child, job.id, state)
             elif all(self._do("state", parent)[0][0] == State.SUCCEEDED for parent in waiting.job.after):
                 self._do("release", child)
-        return replace(kept, ended=self._now, last=last, lease_until=0.0)
+        return kept
 
     def _fail_with(self, id: str, parent: str, state: State) -> KeptJob:
         text = f"job {parent}, which this one was to come after, ended as {state}"
         event = Event(Kind.FAILED, fault=Fault("PARENT_FAILED", text, False, {"parent": parent}))
         kept = self._kept(id)
         entries = self._log(id, kept.offset, (Said(event),))
-        return self._end(replace(kept, state=State.FAILED, offset=entries), event)
+        ended = {"ended": self._now, "last": event, "lease_until": 0.0}
+        return self._end(replace(kept, state=State.FAILED, offset=entries, **ended))
 
 
 def _rows(db: apsw.Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:

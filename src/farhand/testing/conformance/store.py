@@ -14,7 +14,7 @@ from farhand.model.durable import DurableJob, KeptJob, Retries, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.payload import Payload
 from farhand.model.state import LEASED, State
-from farhand.ports.store import Change, Claim, Filter, Lease, Schedule, Store
+from farhand.ports.store import Added, Change, Claim, Filter, Lease, Schedule, Store
 
 DONE = Said(Event(Kind.SUCCEEDED, Payload(b"7", 1)))
 FAILED = Said(Event(Kind.FAILED, fault=Fault("HANDLER_FAILED", "no")))
@@ -326,6 +326,58 @@ class StoreConformance:
         results = await asyncio.gather(*adding, return_exceptions=True)
         assert [isinstance(one, JobNotFound) for one in results] == [bool(n % 2) for n in range(20)]
         assert len(await store.find(Filter(limit=100))) == 10
+
+    async def test_many_are_added_as_each_alone(self, store: Store) -> None:
+        await store.add(job("parent", run_at=1e9), 1.0)
+        many = [
+            job("a"),
+            job("b", after=("nobody",)),
+            job("c", key="k", key_until=10.0),
+            job("d", key="k", key_until=10.0),
+            job("e", after=("parent",)),
+            job("f", cache_key="w"),
+            job("g", cache_key="w"),
+            job("h"),
+        ]
+        a, b, c, d, e, f, g, h = await store.add_all(many, 2.0)
+        assert isinstance(b, JobNotFound)
+        made = {one.kept.job.id: one for one in (a, c, d, e, f, g, h) if isinstance(one, Added)}
+        hows = [one.how for one in (a, c, d, e, f, g, h) if isinstance(one, Added)]
+        assert hows[0] == hows[3] == hows[6] == "new"
+        assert (sorted(hows[1:3]), sorted(hows[4:6])) == (["key", "new"], ["new", "twin"])
+        assert len(made) == 5
+        for id, one in made.items():
+            assert one.kept == await store.get(id)
+            assert one.kept.state is (State.WAITING if id == "e" else State.QUEUED)
+        assert [id for id in "abcdefgh" if await store.get(id) is not None] == sorted(made)
+        assert await store.add_all([], 2.0) == []
+
+    async def test_many_are_changed_as_each_alone(self, store: Store) -> None:
+        for id in ("a", "b", "c"):
+            await bring(store, id, State.RUNNING)
+        await store.add(job("child", after=("a", "b")), 4.0)
+        started = move("child", Move.START, State.RUNNING)
+        changes = [
+            move("a", Move.SUCCEED, State.SUCCEEDED, TEXT, DONE, epoch=1),
+            move("b", Move.SUCCEED, State.SUCCEEDED, DONE, epoch=2),
+            started,
+            move("c", Move.RETRY, State.QUEUED, TEXT, epoch=1, run_at=7.0),
+            move("nobody", Move.FAIL, State.FAILED, FAILED),
+        ]
+        a, b, child, c, nobody = await store.change_all(changes, 5.0)
+        assert (b, child, nobody) == (None, None, None)
+        assert [a, c] == [await store.get("a"), await store.get("c")]
+        assert isinstance(a, KeptJob)
+        assert isinstance(c, KeptJob)
+        assert (a.state, a.ended, a.last, a.lease_until) == (State.SUCCEEDED, 5.0, DONE.event, 0.0)
+        assert (c.state, c.run_at, c.worker) == (State.QUEUED, 7.0, "")
+        assert [entry.event for entry in await store.read("a", a.offset - 2, 9)] == [TEXT.event, DONE.event]
+        once_more = [move("b", Move.FAIL, State.FAILED, FAILED, epoch=1), move("b", Move.FAIL, State.FAILED, FAILED)]
+        ended = [one for one in await store.change_all(once_more, 6.0) if one is not None]
+        assert len(ended) == 1, "a job ends once, also in one operation"
+        after = await store.get("child")
+        assert after is not None
+        assert after.state is State.FAILED
 
     async def test_jobs_are_found_by_all_that_is_given(self, store: Store) -> None:
         for one in (

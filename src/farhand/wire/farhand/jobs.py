@@ -94,8 +94,8 @@ def view_message(kept: KeptJob) -> client_pb2.JobView:
 
 
 def order(request: client_pb2.SubmitRequest) -> Order:
-    """The durable job that is asked for."""
-    call = request.call
+    """The durable job that is asked for. To copy an empty list or map takes as long as ten fields, and most are."""
+    call, never, parents, inputs = request.call, request.never, request.after, request.inputs
     return Order(
         handler=call.handler,
         group=call.group,
@@ -109,7 +109,7 @@ def order(request: client_pb2.SubmitRequest) -> Order:
         attempts=request.attempts,
         backoff=request.backoff,
         backoff_limit=request.backoff_limit,
-        never=tuple(request.never),
+        never=tuple(never) if never else (),
         begin_within=request.begin_within,
         end_within=request.end_within,
         cache=request.cache if request.HasField("cache") else None,
@@ -117,8 +117,8 @@ def order(request: client_pb2.SubmitRequest) -> Order:
         cache_ttl=request.cache_ttl,
         cache_failures=request.cache_failures,
         digest=request.args_digest,
-        after=tuple(request.after),
-        inputs=dict(request.inputs),
+        after=tuple(parents) if parents else (),
+        inputs=dict(inputs) if inputs else NO_LABELS,
     )
 
 
