@@ -8,7 +8,7 @@ import pytest
 
 from farhand.errors import FarhandError, InvalidArguments, TooLarge
 from farhand.hub.loopback import is_loopback
-from farhand.hub.metering import BOUNDS, SERIES, Meter, Times, cumulative
+from farhand.hub.metering import ALL, BOUNDS, EACH, SERIES, Meter, Times, cumulative
 from farhand.hub.ordering import durable_job
 from farhand.model.durable import FOREVER
 from farhand.model.event import Kind
@@ -95,9 +95,9 @@ def test_what_is_loopback() -> None:
 
 def test_times_are_counted_by_their_bounds() -> None:
     times = Times()
-    times.add([0.0001, BOUNDS[0], 0.3, 0.3, 99_999.0])
-    times.add([])
-    times.add([0.4])
+    for seconds in (0.0001, BOUNDS[0], 0.3, 99_999.0, 0.4):
+        times.add(seconds)
+    times.add(0.3, 1)
     assert sum(times.counts) == 6
     assert times.counts[0] == 2  # an upper end counts as below it
     assert dict(cumulative(times))["0.5"] == 5
@@ -119,6 +119,7 @@ def test_what_is_told_apart_is_bounded_and_a_call_is_counted_once() -> None:
     assert sum(sum(series.calls.values()) for series in found.values()) == SERIES + 10
     assert sum(sum(series.run.counts) for series in found.values()) == (SERIES + 10) / 2
     assert sum(found["other", "other"].calls.values()) == 10
+    meter.tick()
     leased = Job("d#1", "h0", group="g", leased=True)
     meter.assigned(leased)
     meter.ended(leased, Kind.SUCCEEDED)
@@ -127,3 +128,17 @@ def test_what_is_told_apart_is_bounded_and_a_call_is_counted_once() -> None:
     one = dict(meter.series())["h0", "g"]
     assert (one.calls, one.durables) == ({Kind.EXPIRED: 1}, {"succeeded": 1})
     assert (sum(one.queue.counts), sum(one.run.counts)) == (1, 1)
+
+
+def test_of_many_jobs_some_stand_for_all_until_the_next_second() -> None:
+    meter = Meter(lambda: 1.0)
+    for _ in range(2):
+        for number in range(ALL + 100 * EACH):
+            job = Job(f"j{number}", "h", group="g", submitted=0.5)
+            meter.assigned(job)
+            meter.ended(job, Kind.SUCCEEDED)
+        meter.tick()
+    one = dict(meter.series())["h", "g"]
+    assert one.calls == {Kind.SUCCEEDED: 2 * (ALL + 100 * EACH)}
+    assert sum(one.queue.counts) == sum(one.run.counts) == 2 * (ALL + 100 * EACH)
+    assert one.queue.total == pytest.approx(0.5 * 2 * (ALL + 100 * EACH))

@@ -134,10 +134,9 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         while True:
             self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-            self._metrics.fold()
             due = loop.time() + 1.0
             await asyncio.sleep(1.0)
-            self._metrics.late(max(0.0, loop.time() - due))
+            self._metrics.tick(max(0.0, loop.time() - due))
 
 
 def application(door: Door, metrics: Metrics, routers: Sequence[Router] = ()) -> Litestar:
