@@ -74,6 +74,24 @@ def _bare_grpc() -> Iterator[Process]:
 
 
 @contextmanager
+def _farhand_on_http() -> Iterator[Process]:
+    with ExitStack() as stack:
+        hub = stack.enter_context(Program("farhand hub", subject.hub_command(http="127.0.0.1:0")))
+        line = hub.line()
+        worker = stack.enter_context(Program("farhand worker", subject.worker_command(subject.hub_address(line))))
+        worker.line()
+        yield _ready(stack, role("http_client", subject.http_address(line)))
+
+
+@contextmanager
+def _litestar() -> Iterator[Process]:
+    address = f"127.0.0.1:{free_port()}"
+    with ExitStack() as stack:
+        _ready(stack, role("litestar_server", address))
+        yield _ready(stack, role("http_client", address))
+
+
+@contextmanager
 def _nats() -> Iterator[Process]:
     port = free_port()
     url = f"nats://127.0.0.1:{port}"
@@ -148,4 +166,6 @@ RAY = Contender("Ray", _ray, lambda: services.lacks("ray"))
 TASKIQ = Contender("taskiq", _on_redis("taskiq"), _redis_with("taskiq", "taskiq-redis"))
 DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", "redis"))
 ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.lacks_postgres)
+ON_HTTP = Contender("farhand over HTTP", _farhand_on_http)
+LITESTAR = Contender("bare litestar", _litestar)
 PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

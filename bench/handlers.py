@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import farhand
@@ -13,6 +15,20 @@ app = farhand.App()
 async def echo(text: str) -> str:
     """Answer with what came."""
     return text
+
+
+@app.handler
+async def add(a: float, b: float) -> float:
+    """Their sum."""
+    return a + b
+
+
+@app.handler
+async def ticks(count: int, pause: float) -> AsyncIterator[float]:
+    """`count` times of day, with so many seconds between them."""
+    for _ in range(count):
+        await asyncio.sleep(pause)
+        yield time.time()
 
 
 @app.handler

@@ -45,7 +45,7 @@ def _row(figure: Figure, count: int) -> Row:
 
 
 def _measure(count: int, quick: bool, say: Callable[[str], None]) -> dict[str, float]:
-    _allow_files(count + SPARE_FILES)
+    allow_files(count + SPARE_FILES)
     with ExitStack() as stack:
         say("starting a hub for idle workers")
         hub = stack.enter_context(Program("farhand hub", subject.hub_command()))
@@ -70,7 +70,7 @@ def _measure(count: int, quick: bool, say: Callable[[str], None]) -> dict[str, f
     return {IDLE_MEMORY.name: (after - before) / count / 1000, IDLE_CPU.name: share * 100}
 
 
-def _allow_files(count: int) -> None:
+def allow_files(count: int) -> None:
     """Let this process and its children open as many files.
 
     Raises:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.results import Options, Row, Sample, Status
-from bench.scenarios import DURABLE, IDLE
+from bench.scenarios import DURABLE, IDLE, SSE
 from bench.services import installed
 
 PACKAGES = (
@@ -102,7 +102,7 @@ def _ratio(row: Row) -> Text:
 
 def _target(row: Row) -> str:
     sign = {">=": "≥", "<=": "≤"}[row.target.sign]
-    if row.name in {figure.name for figure in (*DURABLE, *IDLE)}:
+    if row.name in {figure.name for figure in (*DURABLE, *IDLE, *SSE)}:
         return f"{sign} {row.target.value:,g} {row.unit}"
     least = f"\n≥ {number(row.least)} {row.unit}" if row.least else ""
     return f"{sign} {row.target.value:g}×{least}"

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.contenders import DRAMATIQ, FARHAND, GRPC, NATS, ON_POSTGRES, PROCRASTINATE, RAY, TASKIQ, Contender
+from bench.contenders import (
+    DRAMATIQ,
+    FARHAND,
+    GRPC,
+    LITESTAR,
+    NATS,
+    ON_HTTP,
+    ON_POSTGRES,
+    PROCRASTINATE,
+    RAY,
+    TASKIQ,
+    Contender,
+)
 from bench.results import Target
 
 
@@ -16,11 +28,13 @@ class Order:
     contender: Contender
     do: str
     in_flight: int = 0
+    path: str = ""
 
     @property
     def details(self) -> dict[str, Any]:
         """The order's arguments, beside how long it may take."""
-        return {"in_flight": self.in_flight} if self.in_flight else {}
+        given = {"in_flight": self.in_flight, "path": self.path}
+        return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,14 @@ COMPARISONS = (
         Target(">=", 0.45),
     ),
     Comparison(
+        "http",
+        "64 POST /v1/run/add in flight, vs a bare litestar echo",
+        "requests/s",
+        Order(ON_HTTP, "rate", 64, "/v1/run/add"),
+        (Order(LITESTAR, "rate", 64, "/echo"),),
+        Target(">=", 0.5),
+    ),
+    Comparison(
         "first-chunk",
         "a stream's first chunk, vs farhand's own run",
         "ms p50",
@@ -167,7 +189,12 @@ CLAIM_POSTGRES = Figure("claim-postgres", "a claim from PostgreSQL", "ms p99", T
 CLAIMS = (CLAIM_SQLITE, CLAIM_POSTGRES)
 """Of a store with many finished jobs, beside one with few."""
 
-TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE, *CLAIMS)}
+SSE_MEMORY = Figure("sse-memory", "hub memory of one who follows a job's events", "KB", Target("<=", 30))
+SSE_DELAY = Figure("sse-delay", "the longest that an event takes to reach anyone", "ms", Target("<=", 1000))
+SSE = (SSE_MEMORY, SSE_DELAY)
+"""Of a hub where many follow one durable job over HTTP."""
+
+TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS)}
 
 
 def chosen(only: str) -> list[str]:

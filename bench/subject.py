@@ -38,6 +38,11 @@ def hub_address(ready_line: str) -> str:
     return ready_line.split()[-1]
 
 
+def http_address(ready_line: str) -> str:
+    """``HOST:PORT`` of the HTTP door as the hub's ready line says it."""
+    return ready_line.split()[-3].removeprefix("http://")
+
+
 def worker_command(hub: str, slots: int = SLOTS) -> list[str]:
     """A worker of `bench.handlers`."""
     return [

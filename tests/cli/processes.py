@@ -91,10 +91,21 @@ def started(
 
 def ready(process: subprocess.Popen[str], word: str = "ready") -> str:
     """Read up to the ready line that holds `word`; its last word."""
+    return ready_line(process, word).split()[-1]
+
+
+def ready_http(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The addresses in the ready line of a hub that serves HTTP: that of the API, with its scheme, and gRPC's."""
+    *_, http, _, grpc = ready_line(process).split()
+    return http, grpc
+
+
+def ready_line(process: subprocess.Popen[str], word: str = "ready") -> str:
+    """Read up to the ready line that holds `word`."""
     assert process.stdout is not None
     for line in process.stdout:
         if "farhand" in line and word in line:
-            return line.split()[-1]
+            return line
     raise AssertionError(f"it ended with status {process.wait()} before it was ready")
 
 

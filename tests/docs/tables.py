@@ -133,11 +133,29 @@ def _flag(option: Any) -> str:
     return f"`{shown}`" if option.is_flag else f"`{shown} {option.metavar or str(option.name).upper()}`"
 
 
+def routes() -> str:
+    """Every route of the HTTP API."""
+    from litestar.handlers import HTTPRouteHandler
+
+    from farhand.fronts.http.server import ROUTES
+
+    every: list[HTTPRouteHandler] = list(ROUTES)
+    lines = []
+    for one in every:
+        answers = sorted({one.status_code, *(one.responses or {})})
+        method = "/".join(sorted(one.http_methods))
+        (path,) = one.paths
+        shown = re.sub(r":str}", "}", path)
+        lines.append((f"`{method} {shown}`", one.summary or "", ", ".join(map(str, answers))))
+    return _table(("route", "what it does", "statuses"), lines)
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "errors": ("docs/reference/errors.md", errors_table),
     "settings": ("docs/reference/settings.md", settings_table),
     "limits": ("docs/reference/limits.md", limits_table),
     "lifecycle": ("docs/reference/lifecycle.md", diagram),
+    "http": ("docs/reference/http.md", routes),
     "command": ("docs/reference/cli.md", command_reference),
 }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import environment, served
+from tests.cli.processes import environment, ready_http, served, serving, started
 from tests.docs.pages import ROOT, blocks
 
 README = (ROOT / "README.md").read_text()
@@ -56,6 +59,38 @@ def test_a_pages_calls_print_what_its_app_says(page: str, said: list[str], tmp_p
     app, *calls = blocks((ROOT / "docs" / f"{page}.md").read_text(), "python")
     lines = printed(app, "".join(calls), tmp_path)
     assert [line for line in said if line not in lines] == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_what_is_shown_with_curl_answers_what_it_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/http.md").read_text()
+    (app,) = blocks(page, "python")
+    (tmp_path / "work.py").write_text(app)
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("curl")]
+    assert len(lines) == 7
+    with started("hub", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0") as hub:
+        base, address = ready_http(hub)
+        with serving("worker", str(tmp_path / "work.py"), "--hub", address):
+            job = ""
+            for line in lines:
+                shown, _, wanted = line.partition("  #")
+                words = shlex.split(shown.replace("http://127.0.0.1:8080", base).replace("JOB", job))
+                words = [*words[:1], "--noproxy", "*", *_old_enough(words[1:])]
+                done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+                assert done.returncode == 0, line
+                assert wanted.strip() in done.stdout, line
+                assert ('"code"' in done.stdout) == ('"code"' in wanted), done.stdout
+                if "/v1/jobs --json" in line:
+                    job = json.loads(done.stdout)["id"]
+            assert job
+
+
+def _old_enough(words: list[str]) -> list[str]:
+    """``--json`` as a curl before 7.82 knows it."""
+    if "--json" not in words:
+        return words
+    at = words.index("--json")
+    return [*words[:at], "-d", words[at + 1], "-H", "Content-Type: application/json", *words[at + 2 :]]
 
 
 def test_pages_about_apps_show_apps_that_load() -> None:

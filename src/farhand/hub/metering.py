@@ -1,12 +1,12 @@
 """What is measured of a hub's jobs: how long they waited and ran, and how they ended, by handler and group.
 
-The hub tells when a job is assigned, when its first chunk comes and when it ends, which costs it a microsecond a call;
-the numbers are worked out in batches, and whoever shows them folds what is left first.
+Ends are all counted. Times are taken of all jobs while they are few; of more than 1,000 a second, of each 16th, which
+then stands for 16: a hub does tens of thousands, and is to do no less for being measured.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 from farhand.model.event import Kind
@@ -22,8 +22,10 @@ SERIES = 500
 """Pairs of handler and group that are told apart; all others are one."""
 OTHER = ("other", "other")
 
-BATCH = 2_000
-"""Ends that may wait to be worked out."""
+ALL = 1_000
+"""Jobs whose times are all taken, between two calls of `tick`."""
+EACH = 16
+"""Of the others, each so many-th one stands for so many."""
 
 Key = tuple[str, str]
 
@@ -37,95 +39,89 @@ class Times:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.total = 0.0
 
-    def add(self, seconds: list[float]) -> None:
-        """Take in times; the list is sorted by it."""
-        seconds.sort()
-        self.total += sum(seconds)
-        before = 0
-        for at, bound in enumerate(BOUNDS):
-            upto = bisect_right(seconds, bound, before)
-            self.counts[at] += upto - before
-            before = upto
-            if before == len(seconds):
-                return
-        self.counts[-1] += len(seconds) - before
+    def add(self, seconds: float, weight: int = 1) -> None:
+        """Take in a time, which stands for so many."""
+        self.counts[bisect_left(BOUNDS, seconds)] += weight
+        self.total += seconds * weight
 
 
 class Series:
     """What is measured of one handler in one group. `calls` and `durables` count ends."""
 
-    __slots__ = ("calls", "durables", "first", "fresh", "queue", "run")
+    __slots__ = ("calls", "durables", "first", "queue", "run")
 
     def __init__(self) -> None:
         self.queue, self.run, self.first = Times(), Times(), Times()
         self.calls: dict[Kind, int] = {}
         self.durables: dict[str, int] = {}
-        self.fresh: tuple[list[float], list[float], list[float]] = ([], [], [])
-
-    def fold(self) -> None:
-        """Work out what has come."""
-        for times, fresh in zip((self.queue, self.run, self.first), self.fresh, strict=True):
-            if fresh:
-                times.add(fresh)
-                fresh.clear()
 
 
 class Meter:
-    """All of one hub. `now` is the hub's clock."""
+    """All of one hub. `now` is the hub's clock. Whoever owns it calls `tick` each second."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._begun: dict[str, float] = {}
-        self._over: list[tuple[Job, float, float, Kind]] = []
+        self._left = ALL
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._ends: dict[tuple[str, str, Kind], int] = {}
         self._series: dict[Key, Series] = {}
 
     # -- what the hub tells ------------------------------------------------------------------------------------------
 
     def assigned(self, job: Job) -> None:
         """A worker has it now."""
-        self._begun[job.id] = self._now()
+        self._left = left = self._left - 1
+        if left >= 0:
+            self._begun[job.id] = (self._now(), 1)
+        elif not left % EACH:
+            self._begun[job.id] = (self._now(), EACH)
 
     def chunk(self, job: Job) -> None:
         """Its first chunk has come."""
-        self._of(job.handler, job.group).fresh[2].append(self._now() - job.submitted)
+        self._of(job.handler, job.group).first.add(self._now() - job.submitted)
 
     def ended(self, job: Job, kind: Kind) -> None:
         """It has ended so."""
-        over = self._over
-        over.append((job, self._begun.pop(job.id, 0.0), self._now(), kind))
-        if len(over) >= BATCH:
-            self.fold()
+        if not job.leased:
+            key = (job.handler, job.group, kind)
+            try:
+                self._ends[key] += 1
+            except KeyError:
+                self._new_end(key)
+        if job.id in self._begun:
+            begun, weight = self._begun.pop(job.id)
+            series = self._of(job.handler, job.group)
+            series.run.add(self._now() - begun, weight)
+            if not job.leased:
+                series.queue.add(begun - job.submitted, weight)
 
     def claimed(self, handler: str, group: str, waited: float) -> None:
         """A durable job was taken from the store, so many seconds after it was due."""
-        self._of(handler, group).fresh[0].append(max(0.0, waited))
+        self._of(handler, group).queue.add(max(0.0, waited))
 
     def kept(self, handler: str, group: str, state: str) -> None:
         """A durable job's end was kept."""
         ends = self._of(handler, group).durables
         ends[state] = ends.get(state, 0) + 1
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
+    def tick(self) -> None:
+        """Time passed: take all times again."""
+        self._left = ALL
 
-    def fold(self) -> None:
-        """Work out what has come."""
-        over, self._over = self._over, []
-        for job, begun, ended, kind in over:
-            series = self._series.get((job.handler, job.group)) or self._of(job.handler, job.group)
-            queue, run, _ = series.fresh
-            if begun:
-                run.append(ended - begun)
-            if not job.leased:
-                if begun:
-                    queue.append(begun - job.submitted)
-                series.calls[kind] = series.calls.get(kind, 0) + 1
-        for series in self._series.values():
-            series.fold()
+    # -- what is shown -----------------------------------------------------------------------------------------------
 
     def series(self) -> Iterable[tuple[Key, Series]]:
         """What was measured, by handler and group."""
-        self.fold()
+        for (handler, group, kind), count in self._ends.items():
+            calls = self._of(handler, group).calls
+            calls[kind] = calls.get(kind, 0) + count
+        self._ends = {}
         return self._series.items()
+
+    def _new_end(self, key: tuple[str, str, Kind]) -> None:
+        if len(self._ends) >= SERIES:
+            self.series()
+        self._ends[key] = 1
 
     def _of(self, handler: str, group: str) -> Series:
         key = (handler, group)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from litestar.datastructures import ResponseHeader
+from litestar import Request
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Example, OpenAPIHeader, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
@@ -31,6 +32,7 @@ from farhand.errors import (
     UnsupportedMedia,
 )
 from farhand.wire.http import problems, values
+from farhand.wire.http.bodies import NewJob
 from farhand.wire.http.events import MEDIA as EVENT_STREAM
 from farhand.wire.http.problems import Problem
 
@@ -87,10 +89,6 @@ def _spec(status: int, codes: list[str]) -> ResponseSpec:
         examples=[Example(value=msgspec.to_builtins(example))],
     )
 
-
-LOCATION = ResponseHeader(
-    name="Location", description="Path of the job.", documentation_only=True, required=True, value=None
-)
 
 _ANYTHING = Schema(description="What the handler answers; of one that streams, the list of its chunks.")
 _RESULT = {
@@ -154,7 +152,12 @@ class EventsOperation(Operation):
     def __post_init__(self) -> None:
         """Say so."""
         text = 'id: 1\nevent: started\ndata: {"offset":1,"at":1.5,"kind":"started","worker":"w1"}\n\n'
-        schema = Schema(type=OpenAPIType.STRING)
+        text_schema = Schema(type=OpenAPIType.STRING)
+        schema = Schema(
+            type=OpenAPIType.OBJECT,
+            description="Each event: its offset, its kind, and one JSON object.",
+            properties={"id": text_schema, "event": text_schema, "data": text_schema},
+        )
         media = {EVENT_STREAM: OpenAPIMediaType(schema=schema, examples={"started": Example(value=text)})}
         _says(self, "200", media, "The log as server-sent events.")
 
@@ -167,3 +170,17 @@ class MetricsOperation(Operation):
         """Say so."""
         media = {"text/plain; version=0.0.4; charset=utf-8": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))}
         _says(self, "200", media, "Prometheus' text format.")
+
+
+class Document(JsonRenderPlugin):
+    """The document, with the body of a submit, which the routes read by themselves."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document as JSON."""
+        (body,), components = msgspec.json.schema_components([NewJob], ref_template="#/components/schemas/{name}")
+        example = {"handler": "add", "args": {"a": 1, "b": 2}}
+        content = {values.JSON: {"schema": body, "examples": {"add": {"value": example}}}}
+        submit = openapi_schema["paths"]["/v1/jobs"]["post"]
+        submit["requestBody"] = {"required": True, "content": content}
+        openapi_schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        return super().render(request, openapi_schema)

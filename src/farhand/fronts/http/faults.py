@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from litestar import Request, Response
+from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from farhand.errors import (
@@ -26,6 +26,7 @@ _BY_STATUS: dict[int, type[FarhandError]] = {
     413: TooLarge,
     415: UnsupportedMedia,
 }
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _log = structlog.get_logger("farhand.http")
 
 
@@ -36,7 +37,7 @@ def answer(request: Request[Any, Any, Any], raised: Exception) -> Response[bytes
     if isinstance(raised, HTTPException) and raised.headers:
         headers |= {name.lower(): value for name, value in raised.headers.items()}
     if isinstance(error, MethodNotAllowed):
-        headers.setdefault("allow", _allowed(request))
+        headers.setdefault("allow", allowed(request.app, request.scope["path"]))
     body = problems.problem_bytes(error, request.scope["path"])
     return Response(body, status_code=error.http_status, media_type=problems.MEDIA, headers=headers)
 
@@ -58,20 +59,14 @@ def _error_of(raised: Exception, request: Request[Any, Any, Any]) -> FarhandErro
     return FarhandError(f"internal error: {type(raised).__name__}; the hub's log has more")
 
 
-def _allowed(request: Request[Any, Any, Any]) -> str:
-    """The methods that a path has."""
-    path = request.scope["path"].rstrip("/") or "/"
-    for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
-        found = _methods(request, path, method)
-        if found:
-            return ", ".join(sorted(found))
-    return "OPTIONS"
+def allowed(app: Litestar, path: str) -> str:
+    """The methods that a path has, as `Allow` says them."""
+    return ", ".join(method for method in _METHODS if _has(app, path.rstrip("/") or "/", method))
 
 
-def _methods(request: Request[Any, Any, Any], path: str, method: Any) -> set[str]:
+def _has(app: Litestar, path: str, method: Any) -> bool:
     try:
-        handler = request.app.asgi_router.handle_routing(path=path, method=method)[1]
+        app.asgi_router.handle_routing(path=path, method=method)
     except HTTPException:
-        return set()
-    template = next((route for route in request.app.routes if handler in getattr(route, "route_handlers", ())), None)
-    return set(getattr(template, "methods", ()))
+        return False
+    return True

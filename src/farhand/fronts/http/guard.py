@@ -10,9 +10,11 @@ import asyncio
 from typing import Any
 
 import structlog
+from litestar import Litestar
 
-from farhand.errors import FarhandError, PermissionDenied, ProtocolViolation
+from farhand.errors import FarhandError, MethodNotAllowed, PermissionDenied, ProtocolViolation
 from farhand.fronts.http.door import Door
+from farhand.fronts.http.faults import allowed
 from farhand.hub.loopback import is_loopback
 from farhand.wire.http import problems
 
@@ -61,7 +63,7 @@ def _name(host: bytes) -> str:
 class Guard:
     """Wraps the application: checks who asks, counts what is served, and ends what its peer has left."""
 
-    def __init__(self, app: Any, door: Door) -> None:
+    def __init__(self, app: Litestar, door: Door) -> None:
         self._app = app
         self._door = door
         self._log = structlog.get_logger("farhand.http")
@@ -71,6 +73,8 @@ class Guard:
         with self._door.serving():
             try:
                 check_origin(scope["headers"])
+                if scope["method"] == "OPTIONS":  # whoever asks for leave first is a page of another origin
+                    raise MethodNotAllowed("no path takes OPTIONS", allow=allowed(self._app, scope["path"]))
             except FarhandError as error:
                 await _answer(send, error, scope["path"])
                 return
@@ -86,5 +90,7 @@ class Guard:
 async def _answer(send: Any, error: FarhandError, path: str) -> None:
     body = problems.problem_bytes(error, path)
     headers = [(b"content-type", problems.MEDIA.encode()), (b"content-length", str(len(body)).encode())]
+    if "allow" in error.details:
+        headers.append((b"allow", str(error.details["allow"]).encode()))
     await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

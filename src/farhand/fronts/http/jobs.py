@@ -25,6 +25,8 @@ from farhand.wire.http.bodies import JobBody, JobsBody, ReceiptBody
 END_WITHIN = 30.0
 """Seconds in which the end of a job that has ended is read."""
 
+_KEPT = ResponseSpec(JobBody, description="The job, which is on disk.", generate_examples=False)
+
 
 @post(
     "/v1/jobs",
@@ -33,7 +35,7 @@ END_WITHIN = 30.0
     description="Answered once the job is on disk.",
     status_code=202,
     guards=[json_only],
-    responses=describing.problems_of(*describing.OF_A_JOB, *describing.WITH_BODY),
+    responses={202: _KEPT, **describing.problems_of(*describing.OF_A_JOB, *describing.WITH_BODY)},
     operation_class=describing.SubmitOperation,
     tags=["jobs"],
 )
@@ -124,7 +126,7 @@ async def cancel(request: Request[Any, Any, Any], job: given.JobPath) -> Receipt
     operation_id="retry",
     summary="Start an ended durable job anew, as a job of its own",
     status_code=202,
-    responses=describing.problems_of(*describing.OF_A_JOB),
+    responses={202: _KEPT, **describing.problems_of(*describing.OF_A_JOB)},
     operation_class=describing.SubmitOperation,
     tags=["jobs"],
 )

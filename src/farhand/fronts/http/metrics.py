@@ -35,13 +35,10 @@ class Metrics(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
-    def fold(self) -> None:
-        """Work out what was measured."""
-        self._meter.fold()
-
-    def late(self, seconds: float) -> None:
-        """The event loop was so late."""
-        self._lag.add([seconds])
+    def tick(self, late: float) -> None:
+        """A second passed, and the event loop was so late."""
+        self._meter.tick()
+        self._lag.add(late)
 
     def close(self) -> None:
         """Measure no more."""

@@ -48,7 +48,11 @@ IdempotencyKey = Annotated[
 ]
 LastEventId = Annotated[
     str | None,
-    HeaderParameter(name="Last-Event-ID", description="The last offset seen; it goes on at the next. Before `from`."),
+    HeaderParameter(
+        name="Last-Event-ID",
+        schema_extra={"pattern": "^[0-9]{1,18}$"},
+        description="The last offset seen; it goes on at the next. Before `from`.",
+    ),
 ]
 From = Annotated[int, QueryParameter(name="from", ge=0, le=OFFSETS, description="The first offset wanted.")]
 Status = Annotated[

@@ -13,13 +13,13 @@ import msgspec
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from farhand.errors import Unavailable
 from farhand.fronts.http import about, events, faults, jobs, runs
 from farhand.fronts.http.connection import BODY_LIMIT, KEEP_ALIVE, Connection
+from farhand.fronts.http.describing import Document
 from farhand.fronts.http.door import Door
 from farhand.fronts.http.guard import Guard
 from farhand.fronts.http.metrics import Metrics
@@ -134,10 +134,9 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         while True:
             self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-            self._metrics.fold()
             due = loop.time() + 1.0
             await asyncio.sleep(1.0)
-            self._metrics.late(max(0.0, loop.time() - due))
+            self._metrics.tick(max(0.0, loop.time() - due))
 
 
 def application(door: Door, metrics: Metrics, routers: Sequence[Router] = ()) -> Litestar:
@@ -149,7 +148,7 @@ def application(door: Door, metrics: Metrics, routers: Sequence[Router] = ()) ->
             version=version("farhand"),
             description="Run handlers, keep durable jobs and follow their logs. Problems are RFC 9457's.",
             path="/schema",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[Document(path="/openapi.json")],
         ),
         exception_handlers={Exception: faults.answer},
         request_max_body_size=BODY_LIMIT,
