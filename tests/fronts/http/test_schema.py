@@ -139,6 +139,8 @@ def test_thousands_of_requests_made_from_the_document_break_nothing(tmp_path: Pa
             while run.count < CASES:
                 rounds += 1
                 for operation in operations:
+                    if run.count >= CASES:
+                        break
                     run.try_out(operation, GenerationMode.POSITIVE, rounds, ROUND)
                     if operation.label not in PLAIN:
                         run.try_out(operation, GenerationMode.NEGATIVE, rounds, ROUND // 3)
