@@ -26,7 +26,8 @@ def test_each_name_is_real(name: str) -> None:
 
 def test_every_error_a_caller_can_meet_is_there() -> None:
     inside = {"ProtocolViolation", "Replaced", "ScheduleNotFound"}  # the last is for who tends schedules, by its room
-    assert {one.__name__ for one in errors.BY_CODE.values()} - inside <= set(farhand.__all__)
+    over_http = {"HeadersTooLarge", "MethodNotAllowed", "RouteNotFound", "TooSlow", "UnsupportedMedia"}
+    assert {one.__name__ for one in errors.BY_CODE.values()} - inside - over_http <= set(farhand.__all__)
 
 
 def test_other_names_are_refused() -> None:

@@ -1,7 +1,7 @@
 """What is measured of a hub's jobs: how long they waited and ran, and how they ended, by handler and group.
 
-Ends are all counted. Times are taken of all jobs while they are few; of more than 1,000 a second, of each 16th, which
-then stands for 16: a hub does tens of thousands, and is to do no less for being measured.
+Ends are all counted. Times are taken of all jobs while they are few; of more than 1,000 a second, of each 64th, which
+then stands for 64: a hub does tens of thousands, and is to do no less for being measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OTHER = ("other", "other")
 
 ALL = 1_000
 """Jobs whose times are all taken, between two calls of `tick`."""
-EACH = 16
+EACH = 64
 """Of the others, each so many-th one stands for so many."""
 
 Key = tuple[str, str]

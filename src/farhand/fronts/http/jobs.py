@@ -11,7 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from farhand.fronts.http import describing
 from farhand.fronts.http import parameters as given
-from farhand.fronts.http.bodied import json_only
+from farhand.fronts.http.bodied import json_body
 from farhand.fronts.http.door import door_of
 from farhand.hub.calling import cancel as cancel_job
 from farhand.hub.calling import kept_answer
@@ -34,14 +34,13 @@ _KEPT = ResponseSpec(JobBody, description="The job, which is on disk.", generate
     summary="Keep a durable job",
     description="Answered once the job is on disk.",
     status_code=202,
-    guards=[json_only],
     responses={202: _KEPT, **describing.problems_of(*describing.OF_A_JOB, *describing.WITH_BODY)},
     operation_class=describing.SubmitOperation,
     tags=["jobs"],
 )
 async def submit(request: Request[Any, Any, Any], idempotency_key: given.IdempotencyKey = None) -> Response[bytes]:
     """Keep a durable job."""
-    order = bodies.order(bodies.read_new_job(await request.body()), idempotency_key)
+    order = bodies.order(bodies.read_new_job(await json_body(request)), idempotency_key)
     added = await door_of(request).kept.order(order)
     return _where(added.kept, added.how)
 

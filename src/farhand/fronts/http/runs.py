@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from farhand.errors import InvalidArguments
 from farhand.fronts.http import describing
 from farhand.fronts.http import parameters as given
-from farhand.fronts.http.bodied import json_only
+from farhand.fronts.http.bodied import json_body
 from farhand.fronts.http.door import Door, door_of
 from farhand.fronts.http.jobs import outcome
 from farhand.hub.calling import Asked, Call
@@ -26,7 +26,6 @@ from farhand.wire.http.bodies import JobBody
     summary="Run a handler and answer its result",
     description="The job is cancelled when the caller leaves, unless `wait` is given.",
     status_code=200,
-    guards=[json_only],
     responses={
         202: ResponseSpec(JobBody, description="It still runs; `Location` says where.", generate_examples=False),
         **describing.problems_of(*describing.OF_A_RUN),
@@ -46,7 +45,7 @@ async def run(
 ) -> Response[bytes]:
     """Run a handler."""
     door = door_of(request)
-    args = values.arguments(await request.body())
+    args = values.arguments(await json_body(request))
     labels = given.labels_of(label) if label else {}
     if timeout is not None:
         given.finite("timeout", timeout)
