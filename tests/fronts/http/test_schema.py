@@ -25,7 +25,7 @@ PATHS = {
     *(f"/v1/jobs/{{job}}{verb}" for verb in ("", "/events", "/result", "/cancel", "/retry")),
     *("/v1/workers", "/v1/handlers", "/v1/schedules", "/health/live", "/health/ready", "/metrics"),
 }
-LEAST_TIMEOUT, MOST_WAIT = 5.0, 0.05
+LEAST_TIMEOUT, LEAST_LASTING, MOST_WAIT = 5.0, 3600.0, 0.05
 """Seconds. A deadline that passes is rightly a 504, so none may be short; and nobody waits for what won't end."""
 APP = """
 from collections.abc import Iterator
@@ -73,6 +73,10 @@ def tamed(case: Any, jobs: list[str], turn: int) -> None:
     query.pop("label", None)
     if isinstance(query.get("timeout"), int | float):
         query["timeout"] = max(query["timeout"], LEAST_TIMEOUT)
+    if isinstance(case.body, dict):
+        for name in ("timeout", "begin_within", "end_within"):
+            if isinstance(case.body.get(name), int | float):
+                case.body[name] = max(case.body[name], LEAST_LASTING)
     if isinstance(query.get("wait"), int | float):
         query["wait"] = min(query["wait"], MOST_WAIT)
 
