@@ -48,7 +48,7 @@ def to_column(array: Any, np: Any, pa: Any) -> tuple[Any, Shape]:
     if array.flags.f_contiguous and not array.flags.c_contiguous:
         array, order = array.T, "F"
     flat = np.ascontiguousarray(array).reshape(-1)
-    text: Any = msgspec.to_builtins(dtype.descr) if dtype.names else dtype.str
+    text: Any = msgspec.json.decode(msgspec.json.encode(dtype.descr)) if dtype.names else dtype.str
     if dtype.names and np.dtype([_field(one) for one in text]) != dtype:
         raise Unsendable(array, "a record with gaps between its fields can't be sent: send its repack_fields")
     kind = _storage(dtype, pa)

@@ -11,7 +11,7 @@ from farhand.model.payload import Media
 from farhand.wire.codecs import arrays, tables
 from farhand.wire.codecs.base import Broken, Encoded, Limits, Unsendable, a_type, encoded, needed
 from farhand.wire.codecs.framing import check_stream
-from farhand.wire.codecs.sizes import logical_size
+from farhand.wire.codecs.sizes import logical_size, viewed_size
 
 KEY = b"farhand"
 """Where the schema's metadata says what is sent."""
@@ -61,7 +61,11 @@ def decode(data: memoryview, limits: Limits, kind: str = "") -> Any:
     try:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             table = reader.read_all()
+        table.validate()
+        for column in table.columns:
+            limits.spend(viewed_size(column, pa))
         table.validate(full=True)
+        _check_texts(table.schema)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
         raise Broken(f"a payload is no valid Arrow stream: {error}") from error
     meta, table = _meta(table)
@@ -92,12 +96,33 @@ def _meta(table: Any) -> tuple[Meta, Any]:
         raise Broken(f"a table says of itself what can't be read: {error}") from error
 
 
+def _check_texts(fields: Any) -> None:
+    """See that names and notes are UTF-8, which Arrow doesn't and libraries rely on.
+
+    Raises:
+        UnicodeDecodeError: one isn't.
+    """
+    for one in (fields, *(fields.field(n) for n in range(_count(fields)))):
+        for text in (part for pair in (getattr(one, "metadata", None) or {}).items() for part in pair):
+            str(text, "utf-8")
+        if one is not fields:
+            str(one.name)
+            _check_texts(one.type)
+
+
+def _count(fields: Any) -> int:
+    """How many fields a schema or a type has."""
+    found: int = len(fields.names) if hasattr(fields, "names") else fields.num_fields
+    return found
+
+
 def _stream(data: Any, meta: Meta, pa: Any) -> Encoded:
     """The buffers of a batch or table with its note; the large ones are views of its memory."""
     notes = dict(data.schema.metadata or {}) | {KEY: msgspec.json.encode(meta)}
     data = data.replace_schema_metadata(notes)
     sink = _Sink()
-    with pa.PythonFile(sink, "w") as file, pa.ipc.new_stream(file, data.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(allow_64bit=True)
+    with pa.PythonFile(sink, "w") as file, pa.ipc.new_stream(file, data.schema, options=options) as writer:
         writer.write(data)
     return encoded(_ARROW, sink.merged())
 

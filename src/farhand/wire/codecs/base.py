@@ -56,7 +56,7 @@ class Limits:
         """
         self.decoded -= size
         if self.decoded < 0:
-            raise Broken("it would take far more memory than its size allows")
+            raise Broken("a payload would take far more memory than its size allows")
 
 
 class Codec(Protocol):
