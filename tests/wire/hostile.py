@@ -1,6 +1,6 @@
 """Altered payloads against the readers, in a process of its own whose memory is limited: `python -m tests.wire.hostile
-CORPUS SEED CASES`. It prints how many cases ran and how many were read all the same; a case that raises anything else than
-`InvalidArguments`, or takes long, ends it with an error."""
+CORPUS SEED CASES`. It prints how many cases ran and how many were read all the same; a case that raises anything else
+than `InvalidArguments`, or takes long, ends it with an error."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import msgspec
 
 from farhand.model.payload import Media
 from farhand.wire.codecs import arrays, tables
-from farhand.wire.codecs.base import Broken, Encoded, Limits, Unsendable, a_type, encoded, needed
+from farhand.wire.codecs.base import Broken, Encoded, Limits, Unsendable, a_type, encoded, library, needed
 from farhand.wire.codecs.framing import check_stream
 from farhand.wire.codecs.sizes import logical_size, viewed_size
 
@@ -35,7 +35,7 @@ def encode(value: Any) -> Encoded | None:
     Raises:
         Unsendable: it is one that has no form.
     """
-    roots = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    roots = {library(kind) for kind in type(value).__mro__}
     np = sys.modules.get("numpy")
     if np is not None and isinstance(value, np.ndarray):
         pa = _pyarrow(value)

@@ -142,12 +142,17 @@ def cut(buffers: Sequence[Any], start: int, end: int) -> memoryview:
     return memoryview(b"".join(found))
 
 
+def library(kind: type) -> str:
+    """Whose a type is, e.g. ``pandas``."""
+    return str(kind.__module__).partition(".")[0]  # a generated class may have None
+
+
 def type_name(kind: type) -> str:
     """A type as its users write it, e.g. ``pandas.DataFrame``."""
     module, name = kind.__module__, kind.__qualname__
     if name in ("lock", "RLock") and module == "_thread":
         return f"threading.{name[0].upper()}{name[1:]}"
-    return name if module in ("builtins", "__main__") else f"{module.partition('.')[0]}.{name}"
+    return name if module in ("builtins", "__main__") else f"{library(kind)}.{name}"
 
 
 def a_type(value: Any) -> str:

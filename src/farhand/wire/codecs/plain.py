@@ -10,7 +10,7 @@ from typing import Any
 from farhand.errors import TooLarge
 from farhand.model.limits import PAYLOAD_LIMIT
 from farhand.wire.codecs import protobuf
-from farhand.wire.codecs.base import Unsendable, a_type
+from farhand.wire.codecs.base import Unsendable, a_type, library
 from farhand.wire.codecs.files import File
 
 MOST_CELLS = PAYLOAD_LIMIT // 2
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
     Raises:
         Unsendable: JSON has no form for it.
     """
-    np, module = sys.modules.get("numpy"), type(value).__module__.partition(".")[0]
+    np, module = sys.modules.get("numpy"), library(type(value))
     if protobuf.is_message_class(type(value)):
         return protobuf.plain(value)
     if isinstance(value, File):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from farhand.wire.codecs.base import Broken, Missing, Unsendable, a_type, needed
+from farhand.wire.codecs.base import Broken, Missing, Unsendable, a_type, library, needed
 
 ONE = "value"
 """The column of what is but one column."""
@@ -26,7 +26,7 @@ def to_table(value: Any, pa: Any) -> tuple[Any, Kind] | None:
     Raises:
         Unsendable: it holds what has no place in a table, or is more than a table.
     """
-    module = type(value).__module__.partition(".")[0]
+    module = library(type(value))
     try:
         if module == "pyarrow":
             return _of_pyarrow(value, pa)
@@ -55,7 +55,9 @@ def _of_pyarrow(value: Any, pa: Any) -> tuple[Any, Kind] | None:
 
 def _of_pandas(value: Any, pandas: Any, pa: Any) -> tuple[Any, Kind]:
     if type(value) is pandas.DataFrame:
-        return pa.Table.from_pandas(value), Kind("pandas.DataFrame")
+        # Rows without columns are an index alone, which a table only has as a column.
+        preserve = None if value.shape[1] else True
+        return pa.Table.from_pandas(value, preserve_index=preserve), Kind("pandas.DataFrame")
     if type(value) is not pandas.Series:
         raise Unsendable(value, f"{a_type(value)} is more than a table: send pandas.DataFrame(it)")
     name = value.name
