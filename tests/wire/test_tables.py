@@ -118,9 +118,7 @@ def test_tables_that_have_no_form_say_what_to_do(value: Any, advice: str) -> Non
 
 
 def test_one_that_is_more_than_a_table_is_not_cut_down() -> None:
-    class Places(pd.DataFrame):
-        pass
-
+    Places = type("Places", (pd.DataFrame,), {})
     with pytest.raises(InvalidArguments, match="Places is more than a table"):
         to_payload(Places({"a": [1]}))
 

@@ -145,7 +145,7 @@ def _wanted_dtype(hint: Any) -> Any:
     """The scalar type in ``NDArray[float64]``; None where any will do."""
     of = typing.get_args(hint)
     kinds = typing.get_args(of[1]) if len(of) == 2 else ()
-    return kinds[0] if kinds and isinstance(kinds[0], type) else None
+    return kinds[0] if kinds and isinstance(kinds[0], type) and kinds[0] is not Any else None
 
 
 def _is_abstract(kind: Any, np: Any) -> bool:
