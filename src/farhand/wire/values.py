@@ -3,7 +3,7 @@
 Python ends speak MessagePack to each other, because it keeps what JSON loses: bytes, NaN, integer keys, times. Arrays,
 tables, protobuf messages, files and what plugins know travel as what they are, alone or inside of other values. A
 worker answers in the dialect it was asked in, so a caller that sends JSON gets JSON. Bytes travel as they are. Where
-`json_up_to` allows it, a small value that JSON gives back unchanged travels as JSON. The reasons: docs/adr/0011.
+`json_up_to` allows it, a small value that JSON gives back unchanged travels as JSON. The reasons: docs/adr/0013.
 """
 
 from __future__ import annotations
