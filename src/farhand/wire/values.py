@@ -105,7 +105,9 @@ class Codecs:
                 elif media == _AS_JSON:
                     data = _JSON.encode(value)
                 else:
-                    raise _Special
+                    data = _MSGPACK.encode(value)
+                    text = self._text(value, data)
+                    data, media = (data, _AS_MSGPACK) if text is None else (text, media)
             except (_Special, *_UNENCODABLE):
                 return self.encode(value, media, what=what).payload()
         if len(data) > self.limit:
@@ -175,14 +177,19 @@ class Codecs:
     def _readable(self, value: Any) -> Encoded:
         """As JSON, if it is small and reads back as the same value: then its MessagePack is the same too."""
         found = self._binary(value)
-        if found.media == _AS_MSGPACK:
-            try:
-                text = _JSON.encode(value)
-                if len(text) <= self.json_up_to and _MSGPACK.encode(_FROM_JSON.decode(text)) == found.buffers[0]:
-                    return encoded(_AS_OPEN_JSON, (text,))
-            except (_Special, *_UNENCODABLE):
-                pass  # a value that MessagePack takes and JSON doesn't
-        return found
+        text = self._text(value, found.buffers[0]) if found.media == _AS_MSGPACK else None
+        return found if text is None else encoded(_AS_OPEN_JSON, (text,))
+
+    def _text(self, value: Any, data: bytes) -> bytes | None:
+        """The JSON of a value whose MessagePack is `data`; None where it is large, or isn't the same value."""
+        if len(data) > self.json_up_to:  # JSON is hardly ever shorter
+            return None
+        try:
+            text = _JSON.encode(value)
+            same = len(text) <= self.json_up_to and _MSGPACK.encode(_FROM_JSON.decode(text)) == data
+        except (_Special, *_UNENCODABLE):
+            return None  # MessagePack takes it and JSON doesn't
+        return text if same else None
 
     # -- payloads → values -------------------------------------------------------------------------------------------
 
