@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import pydantic
 import pytest
 
 from farhand import App, AsyncClient, Client
-from farhand.assembly import build_worker, open_store, serve_hub
+from farhand.assembly import RunningHub, build_worker, open_store, serve_hub
 from farhand.client import File
 from farhand.errors import FarhandError, InvalidArguments
 from farhand.wire.farhand._pb import client_pb2, common_pb2
@@ -93,18 +94,24 @@ async def secret(value: Any) -> Any:
 
 
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[str]:
+async def running() -> AsyncIterator[RunningHub]:
     """A hub with a worker for each app, the trusting one in its own group."""
-    async with await serve_hub(store=await open_store("memory:")) as hub:
+    async with await serve_hub(store=await open_store("memory:"), http="127.0.0.1:0") as hub:
         workers = [
             build_worker(app, WorkerOptions(hub=hub.address, id="w1", reference=f"{__file__}:app")),
             build_worker(trusting, WorkerOptions(hub=hub.address, id="w2", group="trusting")),
         ]
-        running = [asyncio.ensure_future(worker.run(grace=1.0)) for worker in workers]
-        yield hub.address
+        tasks = [asyncio.ensure_future(worker.run(grace=1.0)) for worker in workers]
+        yield hub
         for worker in workers:
             worker.stop()
-        await asyncio.gather(*running)
+        await asyncio.gather(*tasks)
+
+
+@pytest.fixture
+def hub(running: RunningHub) -> str:
+    """Its address."""
+    return running.address
 
 
 @pytest.fixture
@@ -277,3 +284,19 @@ async def test_with_json_up_to_no_value_changes(hub: str) -> None:
     for wrong in ({"codecs": ["nobody"]}, {"json_up_to": -1}):
         with pytest.raises(InvalidArguments):
             Client(hub, **wrong)
+
+
+async def test_a_caller_over_http_gets_json_and_what_others_left_as_it_is(
+    running: RunningHub, client: AsyncClient
+) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{running.http}", timeout=30, trust_env=False) as web:
+        assert (await web.post("/v1/run/double", json={"x": [1, 2]})).json() == [2.0, 4.0]
+        rows = (await web.post("/v1/run/describe", json={"table": [{"a": 1}], "more": [{"k": 2}]})).json()
+        assert rows == {"rows": 1, "type": "pandas", "more": [{"k": 2}]}
+        wrong = await web.post("/v1/run/double", json={"x": ["a"]})
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "INVALID_ARGUMENTS")
+        job = await client.submit("double", {"x": np.ones(3)})
+        await job.result(20)
+        kept = await web.get(f"/v1/jobs/{job.id}/result", params={"wait": 20})
+        assert kept.headers["content-type"] == "application/vnd.apache.arrow.stream"
+        assert pa.ipc.open_stream(kept.content).read_all().column(0).to_pylist() == [2, 2, 2]

@@ -87,6 +87,7 @@ def test_tables_messages_and_files_by_their_hints(media: int) -> None:
     assert bound(common_pb2.Fault, {"code": "X"}, media) == common_pb2.Fault(code="X")
     assert bound(File, File.of(b"data", "a.csv"), media).read() == b"data"
     assert bound(list[File], [{"name": "b", "data": "eA=="}], media)[0].read() == b"x"
+    assert bound(File, {"name": "b", "data": b"x"}, media).read() == b"x"
 
 
 def test_any_and_further_arguments_get_what_was_sent() -> None:

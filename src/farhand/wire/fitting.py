@@ -185,9 +185,11 @@ def _table(value: Any, kind: Any, name: str) -> Any:
 
 
 def _file(value: Any) -> File:
-    """From what JSON has for it: `name`, base64 as `data`, and perhaps `media`."""
+    """From what JSON has for it: `name`, base64 (or bytes) as `data`, and perhaps `media`."""
     try:
-        return File.of(base64.b64decode(value["data"], validate=True), str(value["name"]), str(value.get("media", "")))
+        data = value["data"]
+        data = data if isinstance(data, bytes) else base64.b64decode(data, validate=True)
+        return File.of(data, str(value["name"]), str(value.get("media", "")))
     except (TypeError, KeyError, ValueError, AttributeError, InvalidArguments):
         raise ValueError("a file is an object with its name, and its bytes as base64 in data") from None
 
