@@ -60,6 +60,12 @@ BOMBS = {
     "runs": pa.RunEndEncodedArray.from_arrays(pa.array([LONG]), pa.array(["x"])),
     "no bytes": pa.Array.from_buffers(pa.binary(0), LONG, [None, pa.py_buffer(b"")]),
     "no fields": pa.Array.from_buffers(pa.struct([]), LONG, [None]),
+    "nulls in a list": pa.Array.from_buffers(
+        pa.large_list(pa.null()),
+        1,
+        [None, pa.py_buffer(struct.pack("<qq", 0, LONG))],
+        children=[pa.Array.from_buffers(pa.null(), LONG, [None])],
+    ),
     "views": shared_views(),
     "dictionary": shared_words(),
 }
@@ -72,6 +78,12 @@ def test_columns_that_would_grow_are_not_converted(bomb: str, kind: str) -> None
     assert len(payload.data) < 1_000_000
     with pytest.raises(InvalidArguments, match="far more memory than its size allows"):
         from_payload(payload)
+
+
+@pytest.mark.parametrize("bomb", ["views", "nulls in a list"])
+def test_nor_is_a_check_left_to_walk_through_them(bomb: str) -> None:
+    with pytest.raises(InvalidArguments, match="far more memory than its size allows"):
+        from_payload(stream(pa.table({"a": BOMBS[bomb]}), {"kind": "pyarrow.Table"}))
 
 
 @pytest.mark.parametrize("codec", ["lz4", "zstd"])
