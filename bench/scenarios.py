@@ -194,7 +194,33 @@ SSE_DELAY = Figure("sse-delay", "the longest that an event takes to reach anyone
 SSE = (SSE_MEMORY, SSE_DELAY)
 """Of a hub where many follow one durable job over HTTP."""
 
-TITLES = {one.name: one.title for one in (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS)}
+
+@dataclass(frozen=True)
+class ArrayFigure(Figure):
+    """An array there and back, how many times as fast as JSON: `do` is what the client is told, `size` in bytes."""
+
+    do: str
+    size: int
+
+
+SIZES = (("100k", 100_000, 8, 8), ("900k", 900_000, 10, 50))
+"""Sizes of arrays in bytes, and how many times as fast as JSON a call and the codec alone are to be. Larger ones have a
+line here once a payload may be larger than 1 MiB: 14 and 50 for 10 MB and more."""
+
+ARRAYS = tuple(
+    ArrayFigure(
+        f"{kind}-{name}", f"{what} of {size:,} bytes of float64, vs JSON", "ms p50", Target(">=", wanted), do, size
+    )
+    for name, size, call, codec in SIZES
+    for kind, what, wanted, do in (
+        ("codec-call", "a call there and back", call, "call"),
+        ("codec", "encode and decode", codec, "codec"),
+    )
+)
+"""Arrays as Arrow beside the same numbers as JSON."""
+
+_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS)
+TITLES = {one.name: one.title for one in _ALL}
 
 
 def chosen(only: str) -> list[str]:

@@ -43,14 +43,14 @@ def http_address(ready_line: str) -> str:
     return ready_line.split()[-3].removeprefix("http://")
 
 
-def worker_command(hub: str, slots: int = SLOTS) -> list[str]:
-    """A worker of `bench.handlers`."""
+def worker_command(hub: str, slots: int = SLOTS, app: str = "bench.handlers:app") -> list[str]:
+    """A worker of `app`."""
     return [
         sys.executable,
         "-m",
         "farhand",
         "worker",
-        "bench.handlers:app",
+        app,
         "--hub",
         hub,
         "--slots",

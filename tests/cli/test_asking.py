@@ -178,3 +178,17 @@ def test_ctrl_c_cancels_the_job_and_tells_the_receipt(tmp_path: Path, verb: str)
     assert process.returncode == 130
     assert "interrupted (stopped)" in errors
     assert "Traceback" not in errors
+
+
+def test_arrays_and_tables_are_printed_as_lists_and_records(tmp_path: Path) -> None:
+    file = tmp_path / "tables.py"
+    file.write_text(
+        "import farhand\nimport numpy as np\nimport pandas as pd\napp = farhand.App()\n"
+        "@app.handler\ndef mean(x: np.ndarray) -> float:\n    return x.mean()\n"
+        "@app.handler\ndef table(n: int) -> pd.DataFrame:\n    return pd.DataFrame({'a': range(n)})\n"
+        "@app.handler\ndef steps(n: int):\n    for i in range(n):\n        yield {'x': np.arange(i)}\n"
+    )
+    with served(str(file)) as hub:
+        assert farhand("run", "mean", "x:=[1, 2, 6]", "--hub", hub).stdout == "3.0\n"
+        assert farhand("run", "table", "n=2", "--hub", hub).stdout == '[{"a":0},{"a":1}]\n'
+        assert farhand("stream", "steps", "n=3", "--hub", hub).stdout == '{"x":[]}\n{"x":[0]}\n{"x":[0,1]}\n'

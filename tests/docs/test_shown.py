@@ -53,6 +53,7 @@ def test_the_readmes_calls_print_what_it_says(app: str, tmp_path: Path) -> None:
         ("tutorials/first-worker", ["3.0", "3", "2", "1", "500500.0"]),
         ("how-to/sessions", ["SMALL: why?"]),
         ("how-to/streams", ["1.0 3.0 reading", "row 0", "0", "2"]),
+        ("how-to/data", ["5.0 [0.6 0.8]", "[4, 2]"]),
     ],
 )
 def test_a_pages_calls_print_what_its_app_says(page: str, said: list[str], tmp_path: Path) -> None:

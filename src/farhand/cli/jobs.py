@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 from rich.markup import escape
@@ -18,9 +19,11 @@ from farhand.cli.mistyped import known, unserved
 from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
 from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
 from farhand.client.stream import raise_fault
+from farhand.errors import InvalidArguments
 from farhand.model import event as model
 from farhand.model.durable import Entry
-from farhand.wire.plain import entry_fields
+from farhand.model.payload import Payload
+from farhand.wire.plain import entry_fields, value_of
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -83,12 +86,19 @@ def watch(id: str, from_offset: int, hub: str) -> None:
             async with known(client, id):
                 view = View(id, (await job.info()).handler)
             board: Board = TerminalBoard(output.stderr) if output.stderr.is_terminal else NoBoard(output.stderr)
-            with Display(view, board, where, prints=False, offset=from_offset) as display:
+
+            def read(payload: Payload) -> Any:
+                try:
+                    return client.reader.value(payload)
+                except InvalidArguments:  # e.g. a library isn't installed here: that is no reason to end the log
+                    return value_of(payload)
+
+            with Display(view, board, where, read=read, prints=False, offset=from_offset) as display:
                 async with aclosing(ticking(job.watch(from_offset))) as entries:
                     async for entry in entries:
                         if entry is not None:
                             last = entry
-                            output.print_json(entry_fields(entry))
+                            output.print_json(entry_fields(entry, read))
                         display.take(entry)
         if last is not None:
             raise_fault(last.event)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from farhand.errors import FarhandError, HandlerFailed
+from farhand.wire.values import to_json
 
 LEAST_LAST = 24
 """Columns that a table's last column needs, or less if it is shorter; it is cut there rather than broken."""
@@ -68,8 +69,8 @@ def ready(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on stdout; bytes as base64."""
-    sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=str) + b"\n")
+    """One line of JSON on stdout; bytes as base64, arrays as lists, tables as records."""
+    sys.stdout.buffer.write(to_json(value) + b"\n")
     sys.stdout.flush()
 
 

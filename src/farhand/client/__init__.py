@@ -6,5 +6,6 @@ from __future__ import annotations
 
 from farhand.client.aio import AsyncClient
 from farhand.client.sync import Client
+from farhand.wire.codecs.files import File
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "Client", "File"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any, Literal, Unpack
 
 import msgspec
 
-from farhand.client.calls import RunCall
+from farhand.client.calls import Reader, RunCall, kept
 from farhand.client.connection import Connection
 from farhand.client.jobs import (
     Job,
@@ -34,10 +35,11 @@ from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.payload import NOTHING, Payload
 from farhand.model.worker import WorkerView
+from farhand.wire.codecs.base import Codec
 from farhand.wire.farhand import bodies, nouns
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.outgoing import call_extra
-from farhand.wire.values import to_payload
+from farhand.wire.values import DEFAULT, Codecs
 
 FORKED = (
     "this client was in use before the process forked, and gRPC doesn't survive a fork: start processes with spawn, "
@@ -55,6 +57,8 @@ Args = Mapping[str, Any] | object | None
 
 class Calls:
     """What a client and a session have in common: run, stream, map."""
+
+    reader: Reader
 
     def connection(self) -> Connection:
         raise AssertionError("each caller knows its connection")
@@ -84,21 +88,28 @@ class Calls:
             timeout: seconds until the job is given up, 30 by default; None for never.
             priority: higher goes first where jobs wait.
             labels: what the worker must have.
-            returns: a type the result is converted to; by default it is plain Python data.
+            returns: a type that the result is to have, e.g. a dataclass, a pydantic model, ``list[Point]`` or
+                ``polars.DataFrame``; by default it is plain Python data, and arrays and tables as they were sent.
 
         Raises:
+            InvalidArguments: the arguments don't fit the handler, or the result doesn't fit `returns`; the message has
+                the path inside of them.
             FarhandError: one of its classes says what went wrong.
         """
         connection = self.connection()
         if connection.crowded:
             await connection.room()
-        call = connection.run(handler, arguments(args), timeout, self._extra(group, priority, labels))
+        reader = self.reader
+        read = reader.value if returns is None else kept
+        call = connection.run(
+            handler, arguments(args, reader.codecs), timeout, self._extra(group, priority, labels), read
+        )
         try:
             result = await call.future
         except asyncio.CancelledError:
             connection.forget(call)
             raise
-        return result if returns is None else _convert(result, returns)
+        return result if returns is None else reader.fitted(result, returns)
 
     def stream(
         self,
@@ -111,15 +122,17 @@ class Calls:
         labels: Mapping[str, str] | None = None,
         progress: Callable[[Progress], object] | None = None,
         console: Callable[[str], object] | None = None,
+        returns: Any = None,
     ) -> Stream:
         """Run a handler and iterate its chunks as they come. Leaving the loop cancels the job.
 
         `timeout` is 300 s by default. `progress` and `console` are called with what the handler reports and prints.
-        The others are as for `run`.
+        `returns` is the type of each chunk. The others are as for `run`.
         """
         connection = self.connection()
-        call = connection.stream(handler, arguments(args), timeout, self._extra(group, priority, labels))
-        return Stream(connection, call, progress, console)
+        args = arguments(args, self.reader.codecs)
+        call = connection.stream(handler, args, timeout, self._extra(group, priority, labels))
+        return Stream(connection, call, progress, console, self.reader, returns)
 
     async def map(
         self,
@@ -132,13 +145,15 @@ class Calls:
         labels: Mapping[str, str] | None = None,
         window: int = MAP_WINDOW,
         return_exceptions: bool = False,
+        returns: Any = None,
     ) -> AsyncIterator[Any]:
         """Run a handler once for each of `args` and give the results in their order.
 
         At most `window` calls are in flight. The first error ends it, unless `return_exceptions`, which gives errors
-        in the results' places. Leaving the loop cancels what is in flight. `timeout` is each call's own.
+        in the results' places. Leaving the loop cancels what is in flight. `timeout` is each call's own; `returns` is
+        the type of each result.
         """
-        waiting = self.window(handler, group, timeout, priority, labels, window)
+        waiting = self.window(handler, group, timeout, priority, labels, window, returns)
         try:
             async for one in _each(args):
                 await waiting.begin(one)
@@ -158,14 +173,17 @@ class Calls:
         priority: int,
         labels: Mapping[str, str] | None,
         size: int,
+        returns: Any = None,
     ) -> Window:
         """What `map` is made of: up to `size` calls in flight, whose results are taken in order."""
-        connection = self.connection()
+        connection, reader = self.connection(), self.reader
+        read = reader.value if returns is None else kept
 
         def begin(args: Args) -> RunCall:
-            return connection.run(handler, arguments(args), timeout, self._extra(group, priority, labels))
+            payload = arguments(args, reader.codecs)
+            return connection.run(handler, payload, timeout, self._extra(group, priority, labels), read)
 
-        return Window(connection, begin, size)
+        return Window(connection, begin, size, None if returns is None else lambda one: reader.fitted(one, returns))
 
 
 class Session(Calls):
@@ -173,6 +191,7 @@ class Session(Calls):
 
     def __init__(self, client: AsyncClient, id: str) -> None:
         self._client = client
+        self.reader = client.reader
         self.id = id
 
     def connection(self) -> Connection:
@@ -219,12 +238,21 @@ class AsyncClient(Calls):
     """A client of the hub at `address` (HOST:PORT). It dials when first used; one connection carries all calls.
 
     Use it on one event loop, with ``async with`` or `close`. `connect_timeout` is how many seconds a call waits for a
-    hub that isn't there, before it fails with `Unavailable`.
+    hub that isn't there, before it fails with `Unavailable`. `codecs` are codecs beside the installed ones, as objects
+    or names; "pickle" lets pickles in and out, which lets whoever answers run any code here. Arguments of up to
+    `json_up_to` bytes go as JSON where that keeps their value, and results come so; 0 is for never.
     """
 
     def __init__(
-        self, address: str = "localhost:50051", *, api_key: str | None = None, connect_timeout: float = 10.0
+        self,
+        address: str = "localhost:50051",
+        *,
+        api_key: str | None = None,
+        connect_timeout: float = 10.0,
+        codecs: Iterable[str | Codec] = (),
+        json_up_to: int = 0,
     ) -> None:
+        self.reader = Reader(Codecs(codecs, json_up_to=json_up_to))
         self.address = address
         self._api_key = api_key
         self._connect_timeout = connect_timeout
@@ -250,7 +278,7 @@ class AsyncClient(Calls):
         """
         request = client_pb2.OpenSessionRequest(group=group, ttl=ttl, on_loss=on_loss, labels=dict(labels or {}))
         if data is not None:
-            request.data.CopyFrom(bodies.payload_message(arguments(data)))
+            request.data.CopyFrom(bodies.payload_message(arguments(data, self.reader.codecs)))
         return _Opening(self, request)
 
     async def workers(self, group: str = "") -> list[WorkerView]:
@@ -295,7 +323,7 @@ class AsyncClient(Calls):
             JobNotFound: one of `after` isn't there.
             FarhandError: one of its classes says what went wrong; the job is not kept.
         """
-        request = submit_request(handler, arguments(args), args or {}, options)
+        request = submit_request(handler, arguments(args, self.reader.codecs), args or {}, options)
         connection = self.connection()
         if connection.crowded:
             await connection.room()
@@ -323,9 +351,8 @@ class AsyncClient(Calls):
         """Let finished jobs that were submitted with `cache` stand for equal work no more: all of a handler, or those
         of the arguments `args` in `group`, where ``{}`` is no arguments. Jobs that run are still joined. How many there
         were."""
-        answer = await self.ask(
-            "Uncache", uncache_request(handler, group, args, arguments(args)), client_pb2.UncacheResponse
-        )
+        request = uncache_request(handler, group, args, arguments(args, self.reader.codecs))
+        answer = await self.ask("Uncache", request, client_pb2.UncacheResponse)
         count: int = answer.count
         return count
 
@@ -410,18 +437,20 @@ class AsyncClient(Calls):
             raise connection.unreachable(error.message) from None
 
 
-def arguments(args: Args) -> Payload:
+def arguments(args: Args, codecs: Codecs = DEFAULT) -> Payload:
     """Arguments as a payload.
 
     Raises:
         InvalidArguments: they are no mapping, or hold what can't be sent.
         TooLarge: they take more than 1 MiB.
     """
-    if not args and (args is None or isinstance(args, dict)):
+    if args is None:
         return NOTHING
     if not isinstance(args, dict):
         args = _plain(args)
-    return to_payload(args, what="the argument object")
+    elif not args:
+        return NOTHING
+    return codecs.payload(args, codecs.dialect, what="the argument object")
 
 
 def _plain(args: Any) -> Any:
@@ -431,20 +460,22 @@ def _plain(args: Any) -> Any:
     try:
         plain = dump() if callable(dump) else msgspec.to_builtins(args, builtin_types=(bytes,))
     except (TypeError, ValueError) as error:
-        raise InvalidArguments(f"the argument object can't be sent: {error}") from error
+        plain = _fields(args)  # something in it is for a codec
+        if plain is None:
+            raise InvalidArguments(f"the argument object can't be sent: {error}") from error
     if not isinstance(plain, dict):
         raise InvalidArguments(f"arguments go by name, as in {{'a': 1}}, not as {type(args).__name__}")
     return plain
 
 
-def _convert(result: Any, returns: Any) -> Any:
-    validate = getattr(returns, "model_validate", None)
-    if callable(validate):
-        return validate(result)
-    try:
-        return msgspec.convert(result, returns, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidArguments(f"the result doesn't fit {returns!r}: {error}") from None
+def _fields(args: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass or Struct as they are; None of anything else."""
+    if isinstance(args, msgspec.Struct):
+        pairs = zip(args.__struct_encode_fields__, args.__struct_fields__, strict=True)
+        return {sent: getattr(args, name) for sent, name in pairs}
+    if dataclasses.is_dataclass(args) and not isinstance(args, type):
+        return {one.name: getattr(args, one.name) for one in dataclasses.fields(args)}
+    return None
 
 
 def _given(result: Any, return_exceptions: bool) -> Any:

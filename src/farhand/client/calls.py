@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from farhand.errors import (
@@ -16,8 +17,10 @@ from farhand.errors import (
 from farhand.model.event import Event, Kind, to_error
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
 from farhand.model.payload import Payload
+from farhand.wire.codecs.base import Broken
 from farhand.wire.farhand import bodies
-from farhand.wire.plain import value_of
+from farhand.wire.fitting import fit
+from farhand.wire.values import DEFAULT, Codecs
 
 BROKEN = -1
 """What `event` answers in place of credit when the call's own events don't add up: it is given up."""
@@ -28,15 +31,20 @@ CHATTER_LIMIT = 4 * 1024 * 1024
 _SUCCEEDED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.CHUNK)
 
 
+Read = Callable[[Payload], Any]
+"""How a call's values are read. It raises a `FarhandError` and nothing else."""
+
+
 class RunCall:
     """A call whose caller waits for its end only. Chunks, where they come, are its result."""
 
-    __slots__ = ("chunks", "due", "future", "number", "owed")
+    __slots__ = ("chunks", "due", "future", "number", "owed", "read")
 
-    def __init__(self, number: int, due: float, future: asyncio.Future[Any]) -> None:
+    def __init__(self, number: int, due: float, future: asyncio.Future[Any], read: Read) -> None:
         self.number = number
         self.due = due
         self.future = future
+        self.read = read
         self.chunks: list[Payload] | None = None
         self.owed = 0
 
@@ -63,8 +71,8 @@ class RunCall:
         if number != (len(chunks) if chunks else 0):
             raise _cut_off(number, len(chunks or ()))
         if chunks or not media:  # a stream, even of no chunks, ends without a result of its own
-            return [value_of(chunk) for chunk in chunks or ()]
-        return value_of(Payload(body, media))
+            return [self.read(chunk) for chunk in chunks or ()]
+        return self.read(Payload(body, media))
 
     def fail(self, error: FarhandError) -> None:
         """It ends with this error."""
@@ -199,6 +207,47 @@ class StreamCall:
 
 
 AnyCall = RunCall | StreamCall
+
+
+class Reader:
+    """How a client reads what handlers answer."""
+
+    def __init__(self, codecs: Codecs) -> None:
+        self.codecs = codecs
+
+    def value(self, payload: Payload) -> Any:
+        """What a handler answered.
+
+        Raises:
+            OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way.
+            InvalidArguments: they can't be read here, e.g. because a library isn't installed.
+        """
+        try:
+            return self.codecs.read(payload)
+        except Broken as error:
+            raise OutcomeUnknown(f"the handler answered what can't be read: {error}") from error
+
+    def fitted(self, answer: Any, returns: Any) -> Any:
+        """What `kept` has kept, as the type `returns`; of a stream as its list.
+
+        Raises:
+            OutcomeUnknown, InvalidArguments: as `value`.
+            InvalidArguments: it doesn't fit; the message has the path inside of it.
+        """
+        try:
+            if isinstance(answer, list):
+                return fit([self.codecs.read(one) for one in answer], returns)
+            return self.codecs.read_as(answer, returns)
+        except Broken as error:
+            raise OutcomeUnknown(f"the handler answered what can't be read: {error}") from error
+
+
+value = Reader(DEFAULT).value
+
+
+def kept(payload: Payload) -> Payload:
+    """For who reads it later, with a type in mind."""
+    return payload
 
 
 def taken(call: StreamCall, size: int) -> int:

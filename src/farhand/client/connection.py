@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from farhand.client.calls import BROKEN, AnyCall, FollowCall, RunCall, StreamCall, SubmitCall
+from farhand.client.calls import BROKEN, AnyCall, FollowCall, Read, RunCall, StreamCall, SubmitCall, kept
 from farhand.client.pool import Pool
 from farhand.client.rpc import SERVICE, error_of
 from farhand.core.deadlines import Deadlines
@@ -111,11 +111,13 @@ class Connection:
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
-    def run(self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None) -> RunCall:
-        """Begin a call whose end is wanted."""
+    def run(
+        self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None, read: Read
+    ) -> RunCall:
+        """Begin a call whose end is wanted; `read` makes its result of payloads."""
         left = self._check(handler, timeout)
         self._last = number = self._last + 1
-        call = RunCall(number, self._loop.time() + left, self._loop.create_future())
+        call = RunCall(number, self._loop.time() + left, self._loop.create_future(), read)
         self._begin(call, handler, args, left, False, extra)
         return call
 
@@ -133,14 +135,14 @@ class Connection:
         """Begin to submit a durable job; `timeout` in seconds."""
         self._check(request.call.handler, timeout)
         self._last = number = self._last + 1
-        call = SubmitCall(number, self._loop.time() + timeout, self._loop.create_future())
+        call = SubmitCall(number, self._loop.time() + timeout, self._loop.create_future(), kept)
         self._ask(call, client_pb2.ChannelSubmit(call=number, request=request))
         return call
 
-    def follow(self, job: str) -> FollowCall:
-        """Begin to wait for a durable job's end."""
+    def follow(self, job: str, read: Read) -> FollowCall:
+        """Begin to wait for a durable job's end; `read` makes its result of payloads."""
         self._last = number = self._last + 1
-        call = FollowCall(number, self._loop.time() + FOREVER, self._loop.create_future())
+        call = FollowCall(number, self._loop.time() + FOREVER, self._loop.create_future(), read)
         self._ask(call, client_pb2.ChannelFollow(call=number, job_id=job, window=CREDIT_WINDOW))
         self._follows += 1
         return call

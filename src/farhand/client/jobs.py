@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 import grpc
 import msgspec
 
-from farhand.client.calls import Interrupted
+from farhand.client.calls import Interrupted, Reader, kept
 from farhand.client.connection import Connection
 from farhand.client.options import check_filter, check_offset, check_options
 from farhand.client.rpc import SERVICE, error_of
@@ -26,7 +26,6 @@ from farhand.model.payload import Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.jobs import read_entry
-from farhand.wire.plain import value_of
 from farhand.wire.values import from_payload
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class Asks(Protocol):
     async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any: ...
 
     address: str
+    reader: Reader
 
     def connection(self) -> Connection: ...
 
@@ -107,7 +107,11 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
         return _plain_request(handler, payload, args)
     check_options(options)
     inputs = {name: _id(one) for name, one in (options.get("inputs") or {}).items()}
-    twice = sorted(inputs.keys() & (from_payload(payload) or {}).keys()) if inputs else ()
+    twice = (
+        sorted(inputs.keys() & (args if isinstance(args, Mapping) else from_payload(payload) or {}).keys())
+        if inputs
+        else ()
+    )
     if twice:
         raise InvalidArguments(f"{', '.join(twice)}: given twice, as an argument and as an input from another job")
     group, timeout, cache = options.get("group") or "default", options.get("timeout"), options.get("cache")
@@ -313,16 +317,32 @@ class Job:
         *,
         progress: Callable[[Progress], object] | None = None,
         console: Callable[[str], object] | None = None,
+        returns: Any = None,
     ) -> Any:
         """Wait for its end and give its result; of a handler that streams, the list of its chunks.
 
         `timeout` in seconds, None for no bound; the job runs on when it passes. `progress` and `console` are called
-        with what the job reports and prints, from its beginning.
+        with what the job reports and prints, from its beginning. `returns` is a type that the result is to have, as for
+        `AsyncClient.run`.
 
         Raises:
             DeadlineExceeded: the timeout has passed.
+            InvalidArguments: the result doesn't fit `returns`.
             FarhandError: the job ended otherwise than by success, as its class says.
         """
+        answer = await self._answer(timeout, progress, console)
+        reader = self._client.reader
+        if returns is not None:
+            return reader.fitted(answer, returns)
+        return [reader.value(one) for one in answer] if isinstance(answer, list) else reader.value(answer)
+
+    async def _answer(
+        self,
+        timeout: float | None,
+        progress: Callable[[Progress], object] | None,
+        console: Callable[[str], object] | None,
+    ) -> list[Payload] | Payload:
+        """Its result as it came; of a handler that streams, its chunks."""
         ends = progress is None and console is None
         if ends and timeout is None:
             return await self._end()
@@ -330,17 +350,17 @@ class Job:
             async with asyncio.timeout(timeout):
                 if ends:
                     return await self._end()
-                chunks: list[Any] = []
+                chunks: list[Payload] = []
                 async for entry in self.watch():
                     event = entry.event
                     report(event, progress, console)
                     if event.kind is Kind.STARTED:
                         chunks.clear()  # those before are of an attempt that was lost
                     elif event.kind is Kind.CHUNK:
-                        chunks.append(value_of(event.payload))
+                        chunks.append(event.payload)
                     elif event.kind.final:
                         raise_fault(event)
-                        return chunks if chunks or not event.payload.media else value_of(event.payload)
+                        return chunks if chunks or not event.payload.media else event.payload
         except TimeoutError:
             raise DeadlineExceeded(f"job {self.id} has not ended within {timeout:g} s; it runs on") from None
         raise AssertionError("a log ends with the job's end")
@@ -366,7 +386,8 @@ class Job:
         from farhand.client.progress import Display, View, board
 
         address = self._client.address
-        return Display(View(info.id, info.handler), board(), "" if address == DEFAULT_ADDRESS else address)
+        hub = "" if address == DEFAULT_ADDRESS else address
+        return Display(View(info.id, info.handler), board(), hub, read=self._client.reader.value)
 
     def steps(self) -> AsyncGenerator[Entry | None, None]:
         """What `progress` draws: `watch`, with None after each half second of silence."""
@@ -399,13 +420,14 @@ class Job:
         answer: client_pb2.GetJobResponse = await self._client.ask("GetJob", request, client_pb2.GetJobResponse)
         return answer.job
 
-    async def _end(self) -> Any:
+    async def _end(self) -> list[Payload] | Payload:
         backoff = Backoff()
         while True:
             connection = self._client.connection()
-            call = connection.follow(self.id)
+            call = connection.follow(self.id, kept)
             try:
-                return await call.future
+                answer: list[Payload] | Payload = await call.future
+                return answer
             except Interrupted:
                 if connection.closed:
                     raise

@@ -17,10 +17,10 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from farhand.client.calls import Read, value
 from farhand.client.stream import raise_fault
 from farhand.model.durable import Entry
 from farhand.model.event import Event, Kind, Progress
-from farhand.wire.plain import value_of
 
 TICK = 0.5
 """Seconds of silence after which the time that has passed is drawn anew."""
@@ -236,8 +236,12 @@ class Display:
     """Takes a job's entries in their order, draws, and has the result in the end. Left by Ctrl-C or a cancel, it says
     how to go on."""
 
-    def __init__(self, view: View, board: Board, hub: str = "", *, prints: bool = True, offset: int = 0) -> None:
-        """`hub` is its address where that isn't the default. `prints`: what the job prints is shown too."""
+    def __init__(
+        self, view: View, board: Board, hub: str = "", *, read: Read = value, prints: bool = True, offset: int = 0
+    ) -> None:
+        """`hub` is its address where that isn't the default. `read` makes values of payloads. `prints`: what the job
+        prints is shown too."""
+        self._read = read
         self._view = view
         self._board = board
         self._hub = hub
@@ -269,13 +273,13 @@ class Display:
         if end is None:
             raise AssertionError("a log ends with the job's end")
         raise_fault(end)
-        return self._chunks if self._chunks or not end.payload.media else value_of(end.payload)
+        return self._chunks if self._chunks or not end.payload.media else self._read(end.payload)
 
     def _keep(self, event: Event) -> None:
         if event.kind is Kind.STARTED:
             self._chunks.clear()  # those before are of an attempt that was lost
         elif event.kind is Kind.CHUNK:
-            self._chunks.append(value_of(event.payload))
+            self._chunks.append(self._read(event.payload))
         elif event.kind is Kind.CONSOLE and self._prints:
             *lines, rest = (self._rest + event.text).split("\n")
             self._rest = _overwritten(rest)[-LINE_LIMIT:]

@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from farhand.client.calls import StreamCall, taken
+from farhand.client.calls import Read, Reader, StreamCall, taken
 from farhand.client.connection import Connection
 from farhand.errors import Cancelled
 from farhand.model.event import Event, Kind, Progress, to_error
-from farhand.wire.plain import value_of
 
 BATCH = 1024
 
@@ -29,7 +28,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 class Stream:
     """Iterate it for the chunks; leaving the loop cancels the job. `job_id` and `worker_id` are known once it is
-    queued and started; `result` is what the handler returned, once it has ended."""
+    queued and started; `result` is what the handler returned, once it has ended; `read` makes a chunk's value of its
+    payload."""
 
     def __init__(
         self,
@@ -37,7 +37,11 @@ class Stream:
         call: StreamCall,
         progress: Callable[[Progress], object] | None,
         console: Callable[[str], object] | None,
+        reader: Reader,
+        returns: Any = None,
     ) -> None:
+        self.read: Read = reader.value if returns is None else lambda chunk: reader.fitted(chunk, returns)
+        self._read_result = reader.value
         self.job_id = ""
         self.worker_id = ""
         self.result: Any = None
@@ -55,7 +59,7 @@ class Stream:
         while (event := await self._take()) is not None:
             raise_fault(event)
             if event.kind is Kind.CHUNK:
-                return value_of(event.payload)
+                return self.read(event.payload)
         raise StopAsyncIteration
 
     async def events(self) -> AsyncIterator[Event]:
@@ -114,7 +118,7 @@ class Stream:
             while (event := await self._take()) is not None:
                 raise_fault(event)
                 if event.kind is Kind.CHUNK:
-                    yield value_of(event.payload)
+                    yield self.read(event.payload)
         finally:
             self.close()
 
@@ -146,7 +150,7 @@ class Stream:
         elif kind.final:
             self._over = True
             if kind is Kind.SUCCEEDED:
-                self.result = value_of(event.payload)
+                self.result = self._read_result(event.payload)
         report(event, self._progress, self._console)
         return event
 

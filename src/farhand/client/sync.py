@@ -31,7 +31,8 @@ from farhand.model.event import Event, Kind, Progress
 from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.worker import WorkerView
-from farhand.wire.plain import value_of
+from farhand.wire.codecs.base import Codec
+from farhand.wire.values import Codecs
 
 T = TypeVar("T")
 
@@ -130,13 +131,16 @@ class _SyncCalls:
         labels: Mapping[str, str] | None = None,
         progress: Callable[[Progress], object] | None = None,
         console: Callable[[str], object] | None = None,
+        returns: Any = None,
     ) -> Stream:
         """Run a handler and iterate its chunks as they come, as `AsyncClient.stream`. The callbacks run in the thread
         that iterates."""
         portal, calls = self._enter()
 
         async def begin() -> AsyncStream:
-            return calls.stream(handler, args, group=group, timeout=timeout, priority=priority, labels=labels)
+            return calls.stream(
+                handler, args, group=group, timeout=timeout, priority=priority, labels=labels, returns=returns
+            )
 
         return Stream(portal, portal.call(begin()), progress, console)
 
@@ -151,6 +155,7 @@ class _SyncCalls:
         labels: Mapping[str, str] | None = None,
         window: int = MAP_WINDOW,
         return_exceptions: bool = False,
+        returns: Any = None,
     ) -> Iterator[Any]:
         """Run a handler once for each of `args` and give the results in their order, as `AsyncClient.map`.
 
@@ -159,7 +164,7 @@ class _SyncCalls:
         portal, calls = self._enter()
 
         async def start() -> Window:
-            return calls.window(handler, group, timeout, priority, labels, window)
+            return calls.window(handler, group, timeout, priority, labels, window, returns)
 
         async def step(block: list[aio.Args], more: bool) -> list[Any]:
             for one in block:
@@ -214,7 +219,7 @@ class Stream:
         while (event := self._take()) is not None:
             raise_fault(event)
             if event.kind is Kind.CHUNK:
-                return value_of(event.payload)
+                return self._stream.read(event.payload)
         raise StopIteration
 
     def events(self) -> Iterator[Event]:
@@ -231,7 +236,7 @@ class Stream:
             while (event := self._take()) is not None:
                 raise_fault(event)
                 if event.kind is Kind.CHUNK:
-                    yield value_of(event.payload)
+                    yield self._stream.read(event.payload)
         finally:
             self.close()
 
@@ -361,10 +366,11 @@ class Job:
         *,
         progress: Callable[[Progress], object] | None = None,
         console: Callable[[str], object] | None = None,
+        returns: Any = None,
     ) -> Any:
         """Wait for its end and give its result, as `AsyncClient`'s job. The callbacks run in the client's own thread
         and must not call it."""
-        return self._portal.call(self._job.result(timeout, progress=progress, console=console))
+        return self._portal.call(self._job.result(timeout, progress=progress, console=console, returns=returns))
 
     def cancel(self) -> Receipt:
         """Ask for its end and wait for the receipt."""
@@ -379,13 +385,22 @@ class Client(_SyncCalls):
     """A client of the hub at `address` (HOST:PORT), for code that isn't async; any number of threads may share it.
 
     Nothing happens until it is first used, so it may stand at module level of a program that forks later. It may be
-    handed to spawned processes, where it dials anew. It also works inside a running event loop, which it blocks.
+    handed to spawned processes, where it dials anew. It also works inside a running event loop, which it blocks. The
+    options are those of `AsyncClient`.
     """
 
     def __init__(
-        self, address: str = "localhost:50051", *, api_key: str | None = None, connect_timeout: float = 10.0
+        self,
+        address: str = "localhost:50051",
+        *,
+        api_key: str | None = None,
+        connect_timeout: float = 10.0,
+        codecs: Iterable[str | Codec] = (),
+        json_up_to: int = 0,
     ) -> None:
         self.address = address
+        self._codecs, self._json_up_to = tuple(codecs) if not isinstance(codecs, str) else codecs, json_up_to
+        Codecs(self._codecs, json_up_to=json_up_to)  # what makes no sense fails here, not at the first call
         self._api_key = api_key
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
@@ -393,7 +408,7 @@ class Client(_SyncCalls):
         self._client: aio.AsyncClient | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (self.address, self._api_key, self._connect_timeout))
+        return (_restore, (self.address, self._api_key, self._connect_timeout, self._codecs, self._json_up_to))
 
     def session(
         self,
@@ -500,7 +515,11 @@ class Client(_SyncCalls):
             if self._portal is None or self._client is None:
                 self._portal = _Portal()
                 self._client = aio.AsyncClient(
-                    self.address, api_key=self._api_key, connect_timeout=self._connect_timeout
+                    self.address,
+                    api_key=self._api_key,
+                    connect_timeout=self._connect_timeout,
+                    codecs=self._codecs,
+                    json_up_to=self._json_up_to,
                 )
                 _open_clients.add(self)
             return self._portal, self._client
@@ -515,5 +534,7 @@ def _close_all() -> None:
         client.close()
 
 
-def _restore(address: str, api_key: str | None, connect_timeout: float) -> Client:
-    return Client(address, api_key=api_key, connect_timeout=connect_timeout)
+def _restore(
+    address: str, api_key: str | None, connect_timeout: float, codecs: Iterable[str | Codec], json_up_to: int
+) -> Client:
+    return Client(address, api_key=api_key, connect_timeout=connect_timeout, codecs=codecs, json_up_to=json_up_to)

@@ -14,7 +14,15 @@ from farhand.errors import FarhandError
 class Window:
     """Calls in flight in the order they were begun; results are taken from the head."""
 
-    def __init__(self, connection: Connection, begin: Callable[[Any], RunCall], size: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        begin: Callable[[Any], RunCall],
+        size: int,
+        fit: Callable[[Any], Any] | None = None,
+    ) -> None:
+        """`fit` is what becomes of each result; it raises a `FarhandError` and nothing else."""
+        self._fit = fit
         self.size = max(1, size)
         self._connection = connection
         self._begin = begin
@@ -40,14 +48,20 @@ class Window:
         found: list[Any] = []
         if wait and waiting and not waiting[0].future.done():
             try:
-                found.append(await waiting[0].future)
+                found.append(self._fitted(await waiting[0].future))
             except FarhandError as error:
                 found.append(error)
             waiting.popleft()
         while waiting and waiting[0].future.done():
             future = waiting.popleft().future
-            found.append(future.exception() or future.result())
+            try:
+                found.append(future.exception() or self._fitted(future.result()))
+            except FarhandError as error:
+                found.append(error)
         return found
+
+    def _fitted(self, result: Any) -> Any:
+        return result if self._fit is None else self._fit(result)
 
     def close(self) -> None:
         """Cancel what is in flight."""

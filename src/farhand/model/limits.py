@@ -17,6 +17,12 @@ READ_AHEAD: Final = 1024 * 1024
 """HTTP/2's window for each stream. Fixed: gRPC's own adapts it by a ping for every frame that comes, which costs a hub
 with many idle workers more than their heartbeats do."""
 
+MESSAGES_LIMIT: Final = 65_536
+"""Most messages of one Arrow stream: a table's batches and dictionaries."""
+
+JSON_UP_TO: Final = 10 * 1024
+"""Largest result that a worker sends as JSON to a caller who asked for that where it keeps the value."""
+
 FRAME_TARGET: Final = 256 * 1024
 """A frame is closed once it holds this much, so that one frame plus one payload stays under MESSAGE_LIMIT."""
 

@@ -17,10 +17,15 @@ class Media(IntEnum):
     JSON = 1
     MSGPACK = 2
     BYTES = 3
+    ARROW = 4
+    PROTOBUF = 5
+    NAMED = 6
+    BUNDLE = 7
+    OPEN_JSON = 8
 
     @property
     def mime(self) -> str:
-        """The registered name, e.g. ``application/json``."""
+        """The name, e.g. ``application/json``; of NAMED, whose payloads say theirs, it is empty."""
         return _MIME[self]
 
 
@@ -29,6 +34,11 @@ _MIME = {
     Media.JSON: "application/json",
     Media.MSGPACK: "application/msgpack",
     Media.BYTES: "application/octet-stream",
+    Media.ARROW: "application/vnd.apache.arrow.stream",
+    Media.PROTOBUF: "application/x-protobuf",
+    Media.NAMED: "",
+    Media.BUNDLE: "application/vnd.farhand.bundle",
+    Media.OPEN_JSON: "application/json",
 }
 
 
@@ -42,15 +52,15 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
 NOTHING = Payload(b"", Media.NONE)
 
 
-def check_size(size: int, what: str) -> None:
+def check_size(size: int, what: str, limit: int = PAYLOAD_LIMIT) -> None:
     """Refuse what can't go in a shared frame.
 
     Raises:
-        TooLarge: `size` is over 1 MiB.
+        TooLarge: `size` is over the limit, 1 MiB.
     """
-    if size > PAYLOAD_LIMIT:
+    if size > limit:
         raise TooLarge(
-            f"{what} takes {size:,} bytes; the limit is {PAYLOAD_LIMIT:,} (1 MiB): send less, or stream it in chunks",
-            limit=PAYLOAD_LIMIT,
+            f"{what} takes {size:,} bytes; the limit is {limit:,} (1 MiB): send less, or stream it in chunks",
+            limit=limit,
             size=size,
         )

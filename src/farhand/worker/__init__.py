@@ -3,7 +3,8 @@ a worker is reached (`links/`, a file a way). Nothing here knows the hub's insid
 
 from __future__ import annotations
 
+from farhand.wire.codecs.files import File
 from farhand.worker.app import App
 from farhand.worker.context import Context
 
-__all__ = ["App", "Context"]
+__all__ = ["App", "Context", "File"]

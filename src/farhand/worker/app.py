@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, TypeVar, Unpack, get_args, overload
 
 from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
+from farhand.model.limits import JSON_UP_TO
 from farhand.model.names import check_name
+from farhand.wire.codecs.base import Codec
+from farhand.wire.values import Codecs
 from farhand.worker.context import Context
 from farhand.worker.declaring import DurableOptions, declared
 from farhand.worker.signature import Signature, layers
@@ -84,7 +87,15 @@ class App:
     Functions registered here are served by `farhand worker MODULE:APP`, or `farhand dev FILE.py`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, codecs: Iterable[str | Codec] = (), json_up_to: int = JSON_UP_TO) -> None:
+        """`codecs` are codecs beside the installed ones, as objects or names; "pickle" lets pickles in and out, which
+        lets whoever may call a handler run any code. `json_up_to` is how large a result may be, in bytes, that is sent
+        as JSON to a caller that asked for JSON where it keeps the value.
+
+        Raises:
+            InvalidArguments: there is no such codec.
+        """
+        self.codecs = Codecs(codecs, json_up_to=json_up_to)
         self.handlers: dict[str, Handler] = {}
         self.lifespan_function: Callable[..., Any] | None = None
         self.restore_function: Callable[..., Any] | None = None
@@ -164,7 +175,7 @@ class App:
         return function
 
     def include(self, other: App) -> None:
-        """Serve another app's handlers too.
+        """Serve another app's handlers too, with the codecs of this one.
 
         Raises:
             ValueError: both have a handler of one name.

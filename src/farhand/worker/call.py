@@ -16,7 +16,7 @@ from farhand.model.names import error_name
 from farhand.model.payload import NOTHING, Media, Payload
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand.incoming import Assignment
-from farhand.wire.values import to_payload
+from farhand.wire.values import DEFAULT, Codecs
 from farhand.worker.app import Handler
 from farhand.worker.context import Context, Stop
 from farhand.worker.inputs import filled
@@ -28,7 +28,8 @@ TIMED_OUT = "HANDLER_TIMEOUT"
 LEASE_LOST = "LEASE_LOST"
 
 _STARTED, _SUCCEEDED, _CHUNK = int(Kind.STARTED), int(Kind.SUCCEEDED), int(Kind.CHUNK)
-_AS_JSON, _AS_MSGPACK = int(Media.JSON), int(Media.MSGPACK)
+_AS_MSGPACK = int(Media.MSGPACK)
+_JSON_DIALECTS = (int(Media.JSON), int(Media.OPEN_JSON))
 
 
 class Refusal(Exception):
@@ -51,6 +52,7 @@ class Call:
         "attempt",
         "began",
         "chunks",
+        "codecs",
         "credit",
         "deadline",
         "ended",
@@ -74,7 +76,13 @@ class Call:
     )
 
     def __init__(
-        self, assignment: Assignment, handler: Handler, outbox: Outbox, app_state: SimpleNamespace, worker_id: str
+        self,
+        assignment: Assignment,
+        handler: Handler,
+        outbox: Outbox,
+        app_state: SimpleNamespace,
+        worker_id: str,
+        codecs: Codecs = DEFAULT,
     ) -> None:
         self.job = assignment.job
         self.handler = handler
@@ -85,7 +93,8 @@ class Call:
         self.window = assignment.window
         self.credit = assignment.window
         self.deadline = assignment.deadline
-        self.media = _AS_JSON if assignment.args.media == _AS_JSON else _AS_MSGPACK
+        self.media = assignment.args.media if assignment.args.media in _JSON_DIALECTS else _AS_MSGPACK
+        self.codecs = codecs
         self.app_state = app_state
         self.worker_id = worker_id
         self.session_state: dict[str, Any] | None = None
@@ -152,8 +161,8 @@ class Call:
             Refusal: they don't fit.
         """
         try:
-            args = filled(self.args, self.inputs) if self.inputs else self.args
-            return self.handler.signature.bind(args, self.context)
+            args = filled(self.args, self.inputs, self.codecs) if self.inputs else self.args
+            return self.handler.signature.bind(args, self.context, self.codecs)
         except FarhandError as error:
             raise Refusal(error) from None
 
@@ -187,7 +196,7 @@ class Call:
         if not self.window:
             return True
         try:
-            payload = to_payload(value, self.media, what=self.handler.chunk_name)
+            payload = self.codecs.payload(value, self.media, what=self.handler.chunk_name)
         except FarhandError as error:
             raise Refusal(error) from None
         self.chunks += 1
@@ -242,7 +251,7 @@ class Call:
             if value is None and self.handler.streams:
                 payload = NOTHING
             else:
-                payload = to_payload(value, self.media, what=self.handler.result_name)
+                payload = self.codecs.payload(value, self.media, what=self.handler.result_name)
         except FarhandError as error:
             self.refuse(error)
         else:

@@ -19,7 +19,6 @@ from farhand.ports.runner import Child, Processes
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.outgoing import ToWorker
-from farhand.wire.values import to_payload
 from farhand.worker.call import Call
 
 CHILD_MODULE = "farhand.worker.child"
@@ -159,7 +158,7 @@ class Children:
             attempt=call.attempt,
             inputs=call.inputs,
         )
-        data = NOTHING if session_state is None else to_payload(session_state, what="the session's data")
+        data = NOTHING if session_state is None else call.codecs.payload(session_state, what="the session's data")
         buffer = ToWorker()
         buffer.assign(job, 0 if left is None else max(1, int(left * 1000)), data)
         return buffer.take()[0]

@@ -44,7 +44,7 @@ class Executor:
         self._lifespan: Any = None
         self._calls: dict[str, Call] = {}
         self._ended: dict[str, Call] = {}
-        self._sessions = Sessions(app.restore_function)
+        self._sessions = Sessions(app.restore_function, app.codecs)
         self._quiet: asyncio.Event | None = None
         self._ready: deque[Call] = deque()
         self._begun: Call | None = None
@@ -116,7 +116,7 @@ class Executor:
             if handler is None:
                 self._refuse(assignment)
                 continue
-            call = Call(assignment, handler, self._outbox, self._state, self._worker_id)
+            call = Call(assignment, handler, self._outbox, self._state, self._worker_id, self._app.codecs)
             self._calls[call.job] = call
             try:
                 self._begin(call, assignment)

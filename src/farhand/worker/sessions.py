@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from farhand.wire.farhand.incoming import Assignment
-from farhand.wire.values import from_payload
+from farhand.wire.values import DEFAULT, Codecs
 
 
 class Sessions:
     """States by session id. All calls belong to the event loop that async handlers run on."""
 
-    def __init__(self, restore: Callable[..., Any] | None) -> None:
+    def __init__(self, restore: Callable[..., Any] | None, codecs: Codecs = DEFAULT) -> None:
+        self._codecs = codecs
         self._restore = restore
         self._states: dict[str, dict[str, Any]] = {}
         self._restoring: dict[str, asyncio.Task[None]] = {}
@@ -29,7 +30,7 @@ class Sessions:
         session = assignment.session
         state = self._states.get(session)
         if state is None:
-            data = from_payload(assignment.session_data)
+            data = self._codecs.read(assignment.session_data)
             state = self._states[session] = data if isinstance(data, dict) else {}
             if assignment.moved and self._restore is not None:
                 task = asyncio.get_running_loop().create_task(self._run(self._restore, session, state))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import sys
 import typing
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from difflib import get_close_matches
@@ -19,13 +18,16 @@ import msgspec
 
 from farhand.errors import InvalidArguments
 from farhand.model.payload import Media, Payload
-from farhand.wire.values import from_payload
+from farhand.wire.fitting import foreign, is_pydantic
+from farhand.wire.fitting import schema as foreign_schema
+from farhand.wire.values import DEFAULT, Codecs, no_ext
 
 _STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
 _KINDS = inspect.Parameter
 _MOST_LAYERS = 100
 
 _AS_NOTHING, _AS_JSON, _AS_MSGPACK = int(Media.NONE), int(Media.JSON), int(Media.MSGPACK)
+_AS_OPEN_JSON, _AS_BUNDLE = int(Media.OPEN_JSON), int(Media.BUNDLE)
 
 
 class Signature:
@@ -71,55 +73,61 @@ class Signature:
         )
         self._plain = self.context_at is None and not self._keyword and not self._open
         try:
-            self._msgpack = msgspec.msgpack.Decoder(self._struct, dec_hook=_decode_foreign)
-            self._json = msgspec.json.Decoder(self._struct, dec_hook=_decode_foreign)
+            self._msgpack = msgspec.msgpack.Decoder(self._struct, dec_hook=foreign, ext_hook=no_ext)
+            self._json = msgspec.json.Decoder(self._struct, dec_hook=foreign)
         except TypeError as error:
             raise TypeError(f"handler {name!r} has a parameter whose type can't be sent: {error}") from None
         self._fields = tuple(self._struct.__struct_fields__)
         self.result_hint = hints.get("return", Any)
 
-    def bind(self, args: Payload, context: Callable[[], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def bind(
+        self, args: Payload, context: Callable[[], Any], codecs: Codecs = DEFAULT
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments; `context` is called only if the handler wants one.
 
         Raises:
             InvalidArguments: they don't fit; `details["problems"]` lists each wrong field.
         """
-        values = self._decode(args)
+        values = self._decode(args, codecs)
         if self._plain:
             return tuple([getattr(values, field) for field in self._positional]), {}
         found = {field: getattr(values, field) for field in self._fields}
         if self._open:
-            given = from_payload(args)
+            given = codecs.read(args)
             found |= {key: value for key, value in (given or {}).items() if key not in found}
         if self.context_at is not None:
             found[self.context_at] = context()
         positional = tuple([found.pop(name) for name in self._positional])
         return positional, found
 
-    def _decode(self, args: Payload) -> Any:
+    def _decode(self, args: Payload, codecs: Codecs) -> Any:
         try:
             if args.media == _AS_MSGPACK:
                 return self._msgpack.decode(args.data)
-            if args.media == _AS_JSON:
+            if args.media == _AS_JSON or args.media == _AS_OPEN_JSON:
                 return self._json.decode(args.data)
             if args.media == _AS_NOTHING:
                 return self._msgpack.decode(b"\x80")
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise self._problems(args, str(error)) from None
+            if args.media == _AS_BUNDLE:
+                bundle = codecs.bundle((args.data,))
+                whole = msgspec.msgpack.Decoder(self._struct, dec_hook=foreign, ext_hook=bundle.ext)
+                return whole.decode(bundle.body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, MemoryError) as error:
+            raise self._problems(args, str(error), codecs) from None
         raise InvalidArguments(
             f"{self.name!r} takes an object of named arguments, not bytes",
             problems=[{"path": "$", "message": "not an object"}],
         )
 
-    def _problems(self, args: Payload, first: str) -> InvalidArguments:
+    def _problems(self, args: Payload, first: str, codecs: Codecs) -> InvalidArguments:
         """Every field that is wrong, each with its path."""
         try:
-            given = from_payload(args) if args.data else {}
+            given = codecs.read(args) if args.data else {}
         except InvalidArguments:
             given = None
         problems: list[dict[str, str]] = []
         if isinstance(given, dict):
-            strict = args.media != _AS_JSON
+            strict = args.media not in (_AS_JSON, _AS_OPEN_JSON)
             for field, hint in self._hints.items():
                 if field in given:
                     message = _mismatch(given[field], hint, strict)
@@ -184,33 +192,13 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         raise TypeError(f"a type hint of handler {name!r} can't be resolved: {error}") from None
 
 
-def _is_pydantic(hint: Any) -> bool:
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(hint, type) and issubclass(hint, pydantic.BaseModel)
-
-
-def _decode_foreign(hint: Any, value: Any) -> Any:
-    """Types that msgspec doesn't know: pydantic models read themselves."""
-    if _is_pydantic(hint):
-        try:
-            return hint.model_validate(value)
-        except ValueError as error:
-            raise ValueError(_pydantic_text(error)) from None
-    raise ValueError(f"type {getattr(hint, '__name__', hint)} can't be read from a wire")
-
-
-def _pydantic_text(error: ValueError) -> str:
-    errors = cast("Any", error).errors()
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors)
-
-
 def _mismatch(value: Any, hint: Any, strict: bool) -> str:
     """What is wrong with a value; empty if nothing is. JSON holds times and bytes as text, so it is read as JSON."""
     try:
         if strict:
-            msgspec.convert(value, hint, dec_hook=_decode_foreign)
+            msgspec.convert(value, hint, dec_hook=foreign)
         else:
-            msgspec.json.decode(msgspec.json.encode(value), type=hint, dec_hook=_decode_foreign)
+            msgspec.json.decode(msgspec.json.encode(value), type=hint, dec_hook=foreign)
     except (msgspec.ValidationError, RecursionError) as error:
         return str(error)
     return ""
@@ -225,15 +213,15 @@ def _located(field: str, message: str) -> dict[str, str]:
 def _schema(hint: Any) -> bytes:
     nested: dict[str, Any] = {}
 
-    def foreign(kind: type) -> dict[str, Any]:
-        if not _is_pydantic(kind):
-            return {}
+    def of(kind: type) -> dict[str, Any]:
+        if not is_pydantic(kind):
+            return foreign_schema(kind) or {}
         schema = cast("dict[str, Any]", cast("Any", kind).model_json_schema())
         nested.update(schema.pop("$defs", {}))  # its references start from the root too
         return schema
 
     try:
-        schema = msgspec.json.schema(hint, schema_hook=foreign)
+        schema = msgspec.json.schema(hint, schema_hook=of)
     except (TypeError, RuntimeError):
         return b"{}"
     if nested:

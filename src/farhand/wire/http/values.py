@@ -9,10 +9,13 @@ import msgspec
 from farhand.core.caching import args_digest
 from farhand.errors import InvalidArguments
 from farhand.model.payload import NOTHING, Media, Payload
-from farhand.wire.plain import value_of
+from farhand.wire.plain import body_of, value_of
 
 _JSON = int(Media.JSON)
 _BYTES = int(Media.BYTES)
+_ANY_JSON = (_JSON, int(Media.OPEN_JSON))
+_SAID = (*_ANY_JSON, int(Media.MSGPACK))
+"""What JSON can say."""
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 _OBJECT: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -41,6 +44,7 @@ def arguments(body: bytes) -> Payload:
 
 def answer(result: Payload, chunks: list[Payload]) -> tuple[bytes, str]:
     """The body and media type of a result: what JSON can say as JSON; of a stream, even of no chunks, their list.
+    What the hub doesn't read, as arrays and tables, goes as it came.
 
     Raises:
         OutcomeUnknown: a value can't be read.
@@ -49,7 +53,9 @@ def answer(result: Payload, chunks: list[Payload]) -> tuple[bytes, str]:
         return b"[" + b",".join([_json(chunk) for chunk in chunks]) + b"]", JSON
     if result.media == _BYTES:
         return result.data, OCTETS
-    return (result.data if result.media == _JSON else _json(result)), JSON
+    if result.media not in _SAID:
+        return body_of(result)
+    return (result.data if result.media in _ANY_JSON else _json(result)), JSON
 
 
 def _json(payload: Payload) -> bytes:

@@ -11,6 +11,11 @@ class MediaType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEDIA_TYPE_JSON: _ClassVar[MediaType]
     MEDIA_TYPE_MSGPACK: _ClassVar[MediaType]
     MEDIA_TYPE_BYTES: _ClassVar[MediaType]
+    MEDIA_TYPE_ARROW: _ClassVar[MediaType]
+    MEDIA_TYPE_PROTOBUF: _ClassVar[MediaType]
+    MEDIA_TYPE_NAMED: _ClassVar[MediaType]
+    MEDIA_TYPE_BUNDLE: _ClassVar[MediaType]
+    MEDIA_TYPE_OPEN_JSON: _ClassVar[MediaType]
 
 class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -28,6 +33,11 @@ MEDIA_TYPE_NONE: MediaType
 MEDIA_TYPE_JSON: MediaType
 MEDIA_TYPE_MSGPACK: MediaType
 MEDIA_TYPE_BYTES: MediaType
+MEDIA_TYPE_ARROW: MediaType
+MEDIA_TYPE_PROTOBUF: MediaType
+MEDIA_TYPE_NAMED: MediaType
+MEDIA_TYPE_BUNDLE: MediaType
+MEDIA_TYPE_OPEN_JSON: MediaType
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_QUEUED: EventKind
 EVENT_KIND_STARTED: EventKind
