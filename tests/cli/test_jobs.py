@@ -187,6 +187,10 @@ def test_a_job_has_its_time_to_begin_and_its_tries_by_flags(hub: str) -> None:
     late = farhand("submit", "nobody", "--begin-within", "0.2", "--hub", hub).stdout.strip()
     done = farhand("result", late, "--timeout", "20", "--hub", hub)
     assert (done.returncode, "DEADLINE_EXCEEDED" in done.stderr) == (1, True)
+    timed = farhand("submit", "add", "a=1", "b=1", "--run-at", "2999-01-31T06:00:00+02:00", "--hub", hub)
+    assert "run_at is a time" in timed.stderr
+    past = farhand("submit", "add", "a=1", "b=1", "--run-at", "2020-01-31 06:00", "--hub", hub).stdout.strip()
+    assert farhand("result", past, "--hub", hub).stdout == "2.0\n"
     again = farhand("submit", "nobody", "--end-within", "0.2", "--hub", hub).stdout.strip()
     assert "did not begin within" in farhand("result", again, "--timeout", "20", "--hub", hub).stderr
     flags = ("--retries", "3", "--backoff", "0.01", "--never", "ValueError")

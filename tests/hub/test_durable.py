@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,11 @@ async def test_a_job_comes_after_others_or_fails_with_them(client: AsyncClient) 
 
 
 async def test_a_cancel_reaches_it_wherever_it_is(client: AsyncClient) -> None:
+    soon = datetime.now() + timedelta(hours=1)
+    for at in (soon, soon.astimezone(UTC), soon.timestamp()):
+        timed = await client.submit("add", {"a": 1, "b": 1}, run_at=at)
+        assert abs((await timed.info()).run_at - soon.timestamp()) < 1e-3
+        await timed.cancel()
     later = await client.submit("add", {"a": 1, "b": 1}, delay=3600)
     assert (await later.cancel()).outcome == "not_started"
     with pytest.raises(Cancelled):

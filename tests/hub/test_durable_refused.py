@@ -59,6 +59,7 @@ async def test_an_unknown_job_is_not_found(client: AsyncClient, verb: str, id: s
 @pytest.mark.parametrize(
     ("option", "values"),
     [
+        ("run_at", [-1, NAN, "soon", True]),
         ("delay", [-1, NAN, INF, "1", True, 1e12]),
         ("timeout", [0, -1, NAN, INF, "1", True]),
         ("retries", [-1, 1.5, "3", True, 1_000, 2**40]),
@@ -86,7 +87,9 @@ async def test_a_bad_option_is_refused_and_named(client: AsyncClient, option: st
 
 
 async def test_none_says_no_more_than_leaving_an_option_out(client: AsyncClient) -> None:
-    names = "timeout retries backoff never priority labels delay begin_within end_within idempotency_key cache after"
+    names = (
+        "timeout retries backoff never priority labels delay run_at begin_within end_within idempotency_key cache after"
+    )
     options: Any = dict.fromkeys([*names.split(), "inputs", "group", "cache_failures"])
     assert await (await client.submit("add", {"a": 1, "b": 1}, **options)).result(10) == 2.0
     for cache in (False, True):

@@ -33,6 +33,11 @@ def test_what_is_not_said_is_as_declared() -> None:
     assert (job.cache_key, job.run_at, job.begin_by, job.key) == ("", 105.0, 106.0, "k")
 
 
+@pytest.mark.parametrize(("run_at", "begins"), [(150.0, 150.0), (99.0, 100.0), (0.0, 100.0)])
+def test_a_time_to_begin_that_has_passed_is_now(run_at: float, begins: float) -> None:
+    assert durable_job(Order(handler="work", run_at=run_at), "id", 100.0, DECLARED).run_at == begins
+
+
 def test_equal_work_has_an_equal_key() -> None:
     def key(**more: Any) -> str:
         order = Order(**{"handler": "work", "cache": True, **more})
@@ -53,6 +58,10 @@ def test_equal_work_has_an_equal_key() -> None:
         ({"cache_key": "k" * 201}, "cache_key"),
         ({"delay": -1}, "delay"),
         ({"delay": float("nan")}, "delay"),
+        ({"run_at": -1}, "run_at"),
+        ({"run_at": float("nan")}, "run_at"),
+        ({"run_at": SECONDS_LIMIT + 1}, "run_at"),
+        ({"run_at": 5.0, "delay": 1}, "both"),
         ({"end_within": SECONDS_LIMIT + 1}, "end_within"),
         ({"attempts": 1001}, "attempts"),
         ({"never": ("E",) * 101}, "never"),

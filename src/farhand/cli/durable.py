@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ from farhand.cli.flags import AsJson, Group, Hub, JsonArgs, Labels, OnlyGroup, P
 from farhand.errors import AttemptsExhausted
 
 app = typer.Typer(add_completion=False)
+
+_TIMES = [f"%Y-%m-%d{between}%H:%M{rest}" for between in "T " for rest in ("", ":%S", ":%S%z")]
 
 
 @app.command()
@@ -41,6 +44,15 @@ def submit(
     ] = None,
     priority: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
     delay: Annotated[float, typer.Option("--delay", help="Seconds until it may begin.")] = 0.0,
+    run_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--run-at",
+            metavar="TIME",
+            help="When it may begin, as 2027-01-31T06:00:00, by this machine's clocks, or with a zone, as +02:00.",
+            formats=_TIMES,
+        ),
+    ] = None,
     key: Annotated[str, typer.Option("--key", metavar="KEY", help="The same key gives the same job for a day.")] = "",
     cache: Annotated[
         bool | None,
@@ -75,6 +87,7 @@ def submit(
             "end_within": end_within,
             "priority": priority,
             "delay": delay,
+            "run_at": run_at,
             "idempotency_key": key or None,
             "cache": _cache(cache, cache_for, cache_failures),
             "cache_failures": cache_failures,

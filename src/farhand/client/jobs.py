@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import grpc
@@ -56,12 +57,13 @@ class SubmitOptions(TypedDict, total=False):
     attempts. `backoff`: seconds before the second attempt at most (1), doubling from then on up to 300, by full jitter.
     `never`: error types after which it is not tried again, e.g. ``[ValueError]`` or by name, exactly these and not
     their subclasses. `priority`: higher goes first (0). `labels`: what the worker must have. `delay`: seconds until it
-    may begin. `begin_within`, `end_within`: seconds after which it expires unless it has begun, or ended.
-    `idempotency_key`: the same key gives the same job for 24 hours. `cache`: a job that does or did the same work
-    stands for this one: True, or the seconds a success answers for; False for never; with `cache_failures` a failure
-    answers too. `after`: jobs that must succeed first; when one does not, this one fails. `inputs`: arguments that are
-    the results of other jobs, as ``{"data": job}``, which it then comes after; of one that streams, the list of its
-    chunks. Left out, `retries`, `backoff`, `never` and `cache` are as the handler declares.
+    may begin. `run_at`: in its place the time before which it may not, as a datetime (without a zone: by this machine's
+    clocks) or in seconds since 1970. `begin_within`, `end_within`: seconds after which it expires unless it has begun,
+    or ended. `idempotency_key`: the same key gives the same job for 24 hours. `cache`: a job that does or did the same
+    work stands for this one: True, or the seconds a success answers for; False for never; with `cache_failures` a
+    failure answers too. `after`: jobs that must succeed first; when one does not, this one fails. `inputs`: arguments
+    that are the results of other jobs, as ``{"data": job}``, which it then comes after; of one that streams, the list
+    of its chunks. Left out, `retries`, `backoff`, `never` and `cache` are as the handler declares.
     """
 
     group: str
@@ -72,6 +74,7 @@ class SubmitOptions(TypedDict, total=False):
     priority: int
     labels: Mapping[str, str] | None
     delay: float | None
+    run_at: datetime | float | None
     begin_within: float | None
     end_within: float | None
     idempotency_key: str | None
@@ -128,6 +131,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             ),
             idempotency_key=options.get("idempotency_key") or "",
             delay=options.get("delay") or 0.0,
+            run_at=_seconds(options.get("run_at")),
             attempts=0 if retries is None else 1 + retries,
             backoff=options.get("backoff") or 0.0,
             never=error_names(options.get("never") or ()),
@@ -165,6 +169,10 @@ def _digest(args: Any) -> bytes:
         return args_digest(args)
     except (TypeError, ValueError, RecursionError):
         return b""
+
+
+def _seconds(at: datetime | float | None) -> float:
+    return at.timestamp() if isinstance(at, datetime) else at or 0.0
 
 
 def _id(one: Any) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from farhand.errors import InvalidArguments
@@ -67,6 +68,10 @@ _OPTIONS: dict[str, tuple[Check, str]] = {
     "priority": (_is_priority, "is a whole number that 32 bits hold"),
     "labels": (_are_labels, "maps texts to texts"),
     "delay": _SECONDS,
+    "run_at": (
+        lambda value: isinstance(value, datetime) or _is_seconds(value),
+        "is a datetime, or seconds since 1970",
+    ),
     "begin_within": _SECONDS,
     "end_within": _SECONDS,
     "idempotency_key": (_is_text, "is a text that isn't empty"),

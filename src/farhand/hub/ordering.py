@@ -37,11 +37,11 @@ def durable_job(order: Order, id: str, now: float, declared: JobDefaults) -> Dur
         TooLarge: the arguments are over the limit.
     """
     check_size(len(order.args.data), "the arguments")
-    _check(order)
+    _check(order, now)
     after = tuple(dict.fromkeys((*order.after, *order.inputs.values()))) if order.after or order.inputs else ()
     if len(after) > AFTER_LIMIT:
         raise InvalidArguments(f"a job may come after {AFTER_LIMIT:,} others, not {len(after):,}")
-    run_at = now + order.delay
+    run_at = max(now, order.run_at) if order.run_at else now + order.delay
     retries = _retries(
         order.attempts or declared.attempts,
         order.backoff or declared.backoff,
@@ -71,7 +71,7 @@ def durable_job(order: Order, id: str, now: float, declared: JobDefaults) -> Dur
     )
 
 
-def _check(order: Order) -> None:
+def _check(order: Order, now: float) -> None:
     if order.session:
         raise InvalidArguments("a durable job can't be of a session: its worker may be gone when it runs")
     for name, text in (("idempotency_key", order.key), ("cache_key", order.cache_key)):
@@ -80,6 +80,10 @@ def _check(order: Order) -> None:
     for name in _SECONDS:
         if not 0 <= getattr(order, name) <= SECONDS_LIMIT:
             raise InvalidArguments(f"{name} is seconds, from 0 to {SECONDS_LIMIT:,.0f}")
+    if not 0 <= order.run_at <= now + SECONDS_LIMIT:
+        raise InvalidArguments(f"run_at is a time in seconds since 1970, at most {SECONDS_LIMIT:,.0f} s from now")
+    if order.run_at and order.delay:
+        raise InvalidArguments("delay and run_at both say when it may begin: give one")
     if order.attempts > ATTEMPTS_LIMIT:
         raise InvalidArguments(f"attempts is at most {ATTEMPTS_LIMIT:,}, not {order.attempts:,}")
     if len(order.never) > NEVER_LIMIT:

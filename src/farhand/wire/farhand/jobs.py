@@ -106,6 +106,7 @@ def order(request: client_pb2.SubmitRequest) -> Order:
         session=call.session,
         key=request.idempotency_key,
         delay=request.delay,
+        run_at=request.run_at,
         attempts=request.attempts,
         backoff=request.backoff,
         backoff_limit=request.backoff_limit,

@@ -49,7 +49,7 @@ def holds(hello: worker_pb2.Hello) -> list[Hold]:
 
 def _left_ms(left: float | None) -> int:
     """For the wire, where 0 is no deadline."""
-    return 0 if left is None else max(1, int(left * 1000))
+    return 0 if left is None else max(1, round(left * 1000))
 
 
 def worker_info(hello: worker_pb2.Hello) -> WorkerInfo:

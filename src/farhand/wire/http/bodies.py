@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -27,8 +28,8 @@ Priority = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A durable job as it is asked for. Times are in seconds; what isn't said is as the handler declares.
 
-    `timeout` is for one attempt. `cache` may be a number of seconds too. `after` are jobs that must succeed first,
-    `inputs` maps arguments to the jobs whose results they are.
+    `timeout` is for one attempt. `run_at` is seconds since 1970, or a time with its zone. `cache` may be a number of
+    seconds too. `after` are jobs that must succeed first, `inputs` maps arguments to the jobs whose results they are.
     """
 
     handler: Name
@@ -41,6 +42,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     priority: Priority = 0
     labels: dict[str, str] = {}
     delay: Seconds = 0.0
+    run_at: Annotated[float, Meta(ge=0)] | Annotated[datetime, Meta(tz=True)] | None = None
     begin_within: Seconds = 0.0
     end_within: Seconds = 0.0
     cache: bool | Annotated[float, Meta(gt=0, le=SECONDS_LIMIT)] | None = None
@@ -72,6 +74,10 @@ def read_new_job(body: bytes) -> NewJob:
         ) from None
 
 
+def _seconds(at: float | datetime | None) -> float:
+    return at.timestamp() if isinstance(at, datetime) else at or 0.0
+
+
 def order(new: NewJob, header_key: str | None) -> Order:
     """What is asked for; `header_key` is what `Idempotency-Key` says.
 
@@ -91,6 +97,7 @@ def order(new: NewJob, header_key: str | None) -> Order:
         timeout=new.timeout,
         key=new.idempotency_key or header_key or "",
         delay=new.delay,
+        run_at=_seconds(new.run_at),
         attempts=0 if new.retries is None else 1 + new.retries,
         backoff=new.backoff or 0.0,
         never=tuple(new.never or ()),

@@ -334,7 +334,7 @@ class GroupView(_message.Message):
     def __init__(self, group: _Optional[str] = ..., workers: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., waiting_for: _Optional[float] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs", "cache", "args_digest", "cache_failures")
+    __slots__ = ("call", "idempotency_key", "delay", "attempts", "backoff", "backoff_limit", "never", "begin_within", "end_within", "cache_key", "cache_ttl", "after", "inputs", "cache", "args_digest", "cache_failures", "run_at")
     class InputsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -358,6 +358,7 @@ class SubmitRequest(_message.Message):
     CACHE_FIELD_NUMBER: _ClassVar[int]
     ARGS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CACHE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    RUN_AT_FIELD_NUMBER: _ClassVar[int]
     call: RunRequest
     idempotency_key: str
     delay: float
@@ -374,7 +375,8 @@ class SubmitRequest(_message.Message):
     cache: bool
     args_digest: bytes
     cache_failures: bool
-    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., cache: bool = ..., args_digest: _Optional[bytes] = ..., cache_failures: bool = ...) -> None: ...
+    run_at: float
+    def __init__(self, call: _Optional[_Union[RunRequest, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., delay: _Optional[float] = ..., attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., backoff_limit: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., begin_within: _Optional[float] = ..., end_within: _Optional[float] = ..., cache_key: _Optional[str] = ..., cache_ttl: _Optional[float] = ..., after: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., cache: bool = ..., args_digest: _Optional[bytes] = ..., cache_failures: bool = ..., run_at: _Optional[float] = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job", "how")
