@@ -14,7 +14,8 @@ from farhand.assembly import build_worker, open_store, serve_hub
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound, TooLarge
 from farhand.model.event import Event, Kind
 from farhand.model.state import State
-from farhand.ports.store import READ_SIZE, Filter, Store
+from farhand.ports.store import READ_SIZE, Filter, Mark, Store
+from farhand.testing.conformance.store import prune
 from farhand.worker.worker import WorkerOptions
 
 app = App()
@@ -176,13 +177,13 @@ async def test_parents_are_kept_until_their_children_have_ended(client: AsyncCli
     async with asyncio.timeout(10):
         while await child.status() != "running":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert await store.prune("make", 0.0, 0, 10) == 0
+    assert (await prune(store, Mark(4e9), "make")).jobs == 0
     gates[-1].set()
     assert await child.result(10) == 5
     again = await child.retry()
     assert await again.result(10) == 5
     assert (await again.info()).inputs == {"data": parent.id}
-    assert await store.prune("make", 0.0, 0, 10) == 1
+    assert (await prune(store, Mark(4e9), "make")).jobs == 1
     with pytest.raises(JobNotFound, match=parent.id):
         await child.retry()
 
