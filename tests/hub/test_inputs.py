@@ -219,3 +219,40 @@ async def test_a_cancel_reaches_a_child_whose_inputs_are_being_read(client: Asyn
         assert (await cancelling).outcome == "not_started"
     entries: list[Event] = [entry.event async for entry in child.watch()]
     assert [event.kind for event in entries] == [Kind.QUEUED, Kind.CANCELLED]
+
+
+async def test_a_retry_comes_after_the_newest_retries_of_its_parents(client: AsyncClient) -> None:
+    first = await client.submit("make", {"value": [1]})
+    other = await client.submit("make", {"value": [5]})
+    child = await client.submit("total", inputs={"data": first}, after=[other])
+    assert await child.result(10) == 1
+    again = await first.retry()
+    assert await again.result(10) == [1]
+    newest = await again.retry()
+    retried = await child.retry()
+    assert await retried.result(10) == 1
+    info = await retried.info()
+    assert (info.inputs, info.after) == ({"data": newest.id}, (other.id, newest.id))
+    twice = await (await retried.retry()).info()
+    assert twice.inputs == {"data": newest.id}
+
+
+async def test_a_retry_passes_over_retries_of_a_parent_that_failed(client: AsyncClient) -> None:
+    failing = await client.submit("fail")
+    child = await client.submit("length", inputs={"data": failing})
+    with pytest.raises(FarhandError):
+        await child.result(10)
+    with pytest.raises(FarhandError):
+        await (await failing.retry()).result(10)
+    newest = await failing.retry()
+    with pytest.raises(FarhandError):
+        await newest.result(10)
+    retried = await child.retry()
+    with pytest.raises(FarhandError) as caught:
+        await retried.result(10)
+    assert (caught.value.code, caught.value.details["parent"]) == ("PARENT_FAILED", newest.id)
+    good = await client.submit("make", {"value": [1]})
+    fine = await client.submit("total", inputs={"data": good})
+    assert await fine.result(10) == 1
+    waits = await good.retry()
+    assert (await (await fine.retry()).info()).inputs == {"data": waits.id}
