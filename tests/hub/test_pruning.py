@@ -292,7 +292,7 @@ async def test_writers_wait_for_short_steps_only(tmp_path: Path, monkeypatch: py
             nonlocal submitted
             await client.submit("note")
             submitted += 1
-            return not await client.jobs(handler="old", before="000002")
+            return [job.id for job in await client.jobs(handler="old", limit=2)] == ["050000"]
 
         await until(done)
         assert [job.id for job in await client.jobs(handler="old")] == ["050000"]

@@ -57,6 +57,8 @@ class Pruning:
         self._troubles = troubles
         self._joined: list[WorkerInfo] = []
         self._heard = asyncio.Event()
+        self._one = asyncio.Lock()
+        self._known: dict[tuple[str, str], Keep] = {}
         self._keeps: dict[str, list[Keep]] = {}
         self._logs: dict[str, int] = {}
         self._firsts: dict[str, int] = {}
@@ -68,6 +70,7 @@ class Pruning:
     def hear(self, info: WorkerInfo) -> None:
         """A worker introduced itself; what it declares is remembered soon."""
         self._joined.append(info)
+        self._learn(self._known | _said([info]))
         self._heard.set()
 
     async def declaring(self) -> None:
@@ -104,14 +107,18 @@ class Pruning:
 
     async def _remember(self) -> None:
         """Take in what the store has, and keep what the workers that came say besides."""
-        known = {(one.group, one.handler): one.keep for one in await self._store.declared()}
-        joined = list(self._joined)
-        said = {(info.group, spec.name): spec.durable.keep for info in joined for spec in info.handlers}
-        if new := [Declared(*name, keep) for name, keep in said.items() if known.get(name) != keep]:
-            await self._store.declare(new)
-        del self._joined[: len(joined)]
-        self._keeps = {}
-        for (_, handler), keep in (known | said).items():
+        async with self._one:
+            known = {(one.group, one.handler): one.keep for one in await self._store.declared()}
+            joined = list(self._joined)
+            said = _said(joined)
+            if new := [Declared(*name, keep) for name, keep in said.items() if known.get(name) != keep]:
+                await self._store.declare(new)
+            del self._joined[: len(joined)]
+            self._learn(known | said | _said(self._joined))
+
+    def _learn(self, known: dict[tuple[str, str], Keep]) -> None:
+        self._known, self._keeps = known, {}
+        for (_, handler), keep in known.items():
             self._keeps.setdefault(handler, []).append(keep)
         logs = ((handler, self._keep(handler).entries) for handler in self._keeps)
         self._logs = {handler: most for handler, most in logs if most}
@@ -194,3 +201,8 @@ class Pruning:
             first = entries[-1].offset + 1
             await asyncio.sleep(REST * (time.monotonic() - began))
         return first
+
+
+def _said(joined: list[WorkerInfo]) -> dict[tuple[str, str], Keep]:
+    """What workers declare, by group and handler."""
+    return {(info.group, spec.name): spec.durable.keep for info in joined for spec in info.handlers}
