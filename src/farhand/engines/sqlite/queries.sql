@@ -19,7 +19,8 @@ FROM jobs WHERE id = ?;
 
 -- name: jobs_to_claim
 -- What may begin, in the order in which it is to be taken.
-SELECT id, handler, labels, epoch, attempt, run_at, entries, first, cut FROM jobs WHERE grp = ? AND state = 'queued' AND run_at <= ?
+SELECT id, handler, labels, epoch, attempt, run_at, entries, first, cut FROM jobs
+WHERE grp = ? AND state = 'queued' AND run_at <= ?
 ORDER BY priority DESC, run_at, id;
 
 -- name: claim
