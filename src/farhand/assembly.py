@@ -15,7 +15,9 @@ from farhand.errors import InvalidArguments, Unavailable
 from farhand.fronts.grpc.server import Server
 from farhand.hub.durable import Durables
 from farhand.hub.leases import LEASE
+from farhand.hub.pruning import KEEP
 from farhand.hub.service import Hub
+from farhand.model.durable import Keep
 from farhand.model.urls import shown
 from farhand.ports.store import Store
 from farhand.worker.app import App
@@ -104,16 +106,19 @@ async def serve_hub(
     store: Store | None = None,
     lease: float = LEASE,
     http: str | None = None,
+    keep: Keep = KEEP,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
-    it keeps durable jobs, with leases of so many seconds. It serves HTTP on the address `http`, None for not at all.
+    it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
+    else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
+    for not at all.
 
     Raises:
         PermissionDenied: a host is not loopback.
         Unavailable: a port is taken.
     """
     hub = Hub(limits)
-    durables = None if store is None else Durables(hub, store, lease)
+    durables = None if store is None else Durables(hub, store, lease, keep)
     server = Server(hub, durables)
     door = None
     try:

@@ -70,6 +70,10 @@ def _count(value: Any) -> int:
     return int(value)
 
 
+def _bound(value: Any) -> int:
+    return 0 if value in (0, "0") and not isinstance(value, bool) else _count(value)
+
+
 def _number(value: Any) -> float:
     try:
         return float(value)
@@ -144,6 +148,10 @@ PROCESSES = Setting("processes", _count, 1, "worker processes to start")
 GRACE = Setting("grace", _seconds, 30.0, "seconds that running work may take to finish at SIGTERM")
 STORE = Setting("store", _text, "sqlite:///farhand.db", "URL of the store where a hub keeps durable jobs")
 LEASE = Setting("lease", _lease, 30.0, "seconds after which a durable job whose worker or hub is lost is tried again")
+KEEP = Setting("keep", _bound, 1_000_000, "newest ended durable jobs kept of a handler that doesn't say; 0 for all")
+KEEP_FOR = Setting(
+    "keep_for", _seconds, 30 * 86_400.0, "seconds an ended durable job of such a handler is kept; 0 for ever"
+)
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
@@ -156,6 +164,8 @@ SETTINGS: tuple[Setting[Any], ...] = (
     HTTP,
     STORE,
     LEASE,
+    KEEP,
+    KEEP_FOR,
     GROUP,
     SLOTS,
     PROCESSES,

@@ -62,6 +62,21 @@ class JobNotFound(FarhandError):
     http_status = 404
 
 
+class LogPruned(FarhandError):
+    """What was asked for of a durable job's log is not kept any more. `details["first"]` is the offset at which the log
+    begins now: watch it from there."""
+
+    code = "LOG_PRUNED"
+    grpc_status = "OUT_OF_RANGE"
+    http_status = 410
+
+    @property
+    def first(self) -> int:
+        """The offset at which the log begins now."""
+        given = self.details.get("first")
+        return given if isinstance(given, int) and given > 0 else 0
+
+
 class ScheduleNotFound(FarhandError):
     """No such schedule, or it was dropped. `farhand schedules` lists them."""
 
@@ -254,6 +269,7 @@ BY_CODE: Mapping[str, type[FarhandError]] = {
         InvalidArguments,
         HandlerNotFound,
         JobNotFound,
+        LogPruned,
         ScheduleNotFound,
         HandlerFailed,
         DeadlineExceeded,

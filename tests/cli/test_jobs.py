@@ -29,6 +29,11 @@ def steps(ctx: farhand.Context, n: int):
         yield number
 
 
+@app.handler(keep_log=10)
+def chatty(n: int):
+    yield from range(n)
+
+
 @app.handler(schedule="0 0 29 2 *")
 def leap() -> str:
     return "rare"
@@ -101,6 +106,23 @@ def test_a_job_takes_the_result_of_another(hub: str) -> None:
     for flag, said in (("b=nobody", "JOB_NOT_FOUND"), ("b", "--input 'b' is not KEY=VALUE"), (f"a={parent}", "twice")):
         done = farhand("submit", "add", "a=10", "--input", flag, "--hub", hub)
         assert (done.returncode != 0, said in done.stderr, done.stdout) == (True, True, "")
+
+
+def test_a_log_that_was_cut_is_watched_from_where_it_begins(hub: str) -> None:
+    job = farhand("submit", "chatty", "n=60", "--hub", hub).stdout.strip()
+    farhand("result", job, "--hub", hub)
+    for _ in range(30):
+        watched = farhand("watch", job, "--hub", hub)
+        first = entries(watched.stdout)[0]["offset"]
+        if first == 53:
+            break
+    assert (watched.returncode, first) == (0, 53)
+    assert f"the log begins at offset {first}" in watched.stderr
+    refused = farhand("watch", job, "--from", "3", "--hub", hub)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "LOG_PRUNED" in refused.stderr
+    assert f"begins at offset {first} by now" in " ".join(refused.stderr.split())
+    assert entries(farhand("watch", job, "--from", str(first), "--hub", hub).stdout)[0]["offset"] == first
 
 
 def test_jobs_are_filtered(hub: str) -> None:

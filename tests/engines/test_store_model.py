@@ -17,8 +17,9 @@ from farhand.core.lifecycle import ENDS, TABLE, Move, sources
 from farhand.engines.memory.store import MemoryStore
 from farhand.engines.sqlite.store import SqliteStore
 from farhand.errors import JobNotFound
+from farhand.model.durable import Keep
 from farhand.model.state import State
-from farhand.ports.store import Change, Filter, Lease, Schedule, Store
+from farhand.ports.store import Change, Declared, Filter, Lease, Mark, Prune, Schedule, Store
 from farhand.testing.conformance.store import DONE, FAILED, TEXT, claim, job
 from tests.sizes import reliability, size
 from tests.tallies import Tally
@@ -40,9 +41,13 @@ VERBS = (
     "renew",
     "adopt",
     "prune",
+    "trim",
+    "declare",
+    "surplus",
     "uncache",
     "fire",
 )
+UNTIMED = ("renew", "adopt", "prune", "trim", "declare", "surplus", "uncache")
 
 
 class Asker:
@@ -113,7 +118,21 @@ class Asker:
         return {"lease": lease, "worker": "w2", "until": self.now + 20.0}
 
     def _prune(self) -> dict[str, Any]:
-        return {"handler": "f", "ended_before": self.now - 30.0, "keep": self.chance.randint(0, 9), "limit": 2}
+        ended = self.now - self.chance.choice((0.0, 10.0, 30.0))
+        after = Mark(self.chance.choice((float("-inf"), ended - 20.0)), self._some())
+        bounds = {"jobs": self.chance.randint(1, 5), "entries": self.chance.randint(1, 6)}
+        return {"wanted": Prune(handler="f", upto=Mark(ended, self._some()), after=after, **bounds)}
+
+    def _trim(self) -> dict[str, Any]:
+        return {"id": self._some(), "upto": self.chance.randint(0, 6), "cut": self.chance.randint(0, 3)}
+
+    def _declare(self) -> dict[str, Any]:
+        pick = self.chance
+        keep = Keep(jobs=pick.choice((None, 0, 7)), seconds=pick.choice((None, 9.0)), entries=pick.choice((None, 5)))
+        return {"declared": [Declared(pick.choice("ab"), pick.choice("fg"), keep)]}
+
+    def _surplus(self) -> dict[str, Any]:
+        return {"handler": self.chance.choice("fg"), "keep": self.chance.randint(0, 9)}
 
     def _uncache(self) -> dict[str, Any]:
         return {"handler": "f", "cache_key": self.chance.choice(("", "c1"))}
@@ -129,7 +148,7 @@ class Asker:
 
 async def ask(store: Store, verb: str, given: dict[str, Any], now: float) -> Any:
     """What the store answers; an error as its text."""
-    timed = {} if verb in ("renew", "adopt", "prune", "uncache") else {"now": now}
+    timed = {} if verb in UNTIMED else {"now": now}
     try:
         return await getattr(store, verb)(**given, **timed)
     except JobNotFound as error:
@@ -142,7 +161,8 @@ async def all_of(store: Store, now: float) -> list[Any]:
     logs = [await store.read(kept.job.id, 0, 1_000) for kept in jobs]
     overdue = await store.overdue(now, 100)
     rest = (await store.wake_at(now), await store.waiting(), await store.schedules())
-    return [jobs, logs, sorted(kept.job.id for kept in overdue), *rest]
+    kept = (await store.history(), await store.declared())
+    return [jobs, logs, *kept, sorted(kept.job.id for kept in overdue), *rest]
 
 
 class Engines(RuleBasedStateMachine):

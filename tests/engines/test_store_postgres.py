@@ -18,8 +18,8 @@ from farhand.engines.postgres.sql import migrations
 from farhand.engines.postgres.store import PostgresStore
 from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.model.state import State
-from farhand.ports.store import Filter, Lease, Schedule, Store
-from farhand.testing.conformance.store import DONE, FAILED, TEXT, StoreConformance, bring, claim, ids, job, move
+from farhand.ports.store import Filter, Lease, Mark, Schedule, Store
+from farhand.testing.conformance.store import DONE, FAILED, TEXT, StoreConformance, bring, claim, ids, job, move, prune
 from tests.engines.postgres import URL, admin, schema
 from tests.engines.test_store_model import Asker, all_of, ask
 from tests.sizes import reliability, size
@@ -222,9 +222,9 @@ async def test_parents_and_children_are_pruned_in_turn(schema: str) -> None:
         await store.add(job("c", after=("p", "q")), 2.0)
         await store.claim(claim(), 3.0)
         await store.change(move("p", Move.SUCCEED, State.SUCCEEDED, DONE), 4.0)
-        assert await store.prune("f", 1e9, 0, 10) == 0
+        assert (await prune(store, Mark(1e8))).jobs == 0
         await store.change(move("c", Move.STOP, State.CANCELLED, FAILED), 5.0)
-        assert await store.prune("f", 1e9, 0, 10) == 2
+        assert (await prune(store, Mark(1e9))).jobs == 2
         with pytest.raises(JobNotFound):
             await store.add(job("d", after=("p",)), 6.0)
 
@@ -264,7 +264,7 @@ async def test_it_answers_as_the_memory_engine_does(admin: Any, schema: str, tal
         for seed in range(histories):
             await play(store, seed, 200)
             await admin.execute(f"set search_path to {schema}")
-            await admin.execute("truncate jobs, live, ended, entries, keys, caches, links, schedules")
+            await admin.execute("truncate jobs, live, ended, entries, keys, caches, links, schedules, keeps")
     finally:
         await store.close()
     tally.count(0, histories * 200, "steps answered otherwise by PostgreSQL than by the model")

@@ -11,11 +11,15 @@ import apsw
 import pytest
 
 from farhand.engines.sqlite.connection import Owner
+from farhand.engines.sqlite.sql import queries
 from farhand.engines.sqlite.store import SqliteStore
 from farhand.errors import Unavailable
+from farhand.model.durable import Said
+from farhand.model.event import Event, Kind
+from farhand.model.payload import Payload
 from farhand.model.state import State
 from farhand.ports.store import Filter, Store
-from farhand.testing.conformance.store import StoreConformance, bring, job
+from farhand.testing.conformance.store import StoreConformance, bring, end, job, prune
 
 
 class TestSqliteStore(StoreConformance):
@@ -124,3 +128,39 @@ async def test_of_works_in_one_commit_the_one_that_fails_half_way_leaves_nothing
     assert isinstance(twice, Unavailable)
     assert await owner.run(lambda db: db.execute("SELECT key FROM keys ORDER BY key").fetchall()) == [("a",), ("c",)]
     await asyncio.to_thread(owner.close)
+
+
+async def test_nothing_is_scanned_where_nothing_is_to_be_pruned(tmp_path: Path) -> None:
+    """The plans enter an index; only a count of what is kept walks it."""
+    store = SqliteStore(tmp_path / "farhand.db")
+    plans: dict[str, str] = {}
+    for name, count in (("history", 0), ("surplus", 2), ("prunable", 7), ("prunable_now", 2), ("drop_log", 1)):
+        text, given = f"EXPLAIN QUERY PLAN {queries()[name]}", ("x",) * count
+
+        def plan(db: apsw.Connection, text: str = text, given: tuple[str, ...] = given) -> str:
+            return "\n".join(str(row[3]) for row in db.execute(text, given))
+
+        plans[name] = await store._reader.run(plan)
+    await store.close()
+    assert "SCAN" not in plans["prunable"] + plans["prunable_now"] + plans["surplus"] + plans["drop_log"], plans
+    assert "COVERING INDEX jobs_ended (handler=? AND ended>? AND ended<?)" in plans["prunable"], plans
+    assert "USE TEMP B-TREE" not in "".join(plans.values()), plans
+    assert "SCAN jobs USING COVERING INDEX jobs_ended" in plans["history"], plans  # its first entry only
+    assert plans["history"].count("SCAN jobs") == 1, plans
+
+
+async def test_the_file_does_not_grow_under_a_steady_load(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "farhand.db")
+    await store._writer.run(lambda db: None)
+    store._writer._connection.pragma("synchronous", "off")
+    pages: list[int] = []
+    for turn in range(12):
+        for n in range(60):
+            big = Said(Event(Kind.CHUNK, Payload(b"x" * 20_000, 1)), 1)
+            await end(store, job(f"{turn:02d}-{n:02d}"), float(turn * 100 + n), big)
+        while (surplus := await store.surplus("f", 100)) is not None:
+            await prune(store, surplus)
+        pages.append(await store._writer.run(lambda db: db.pragma("page_count")))
+    await store.close()
+    print(f"pages: {pages}")
+    assert max(pages[4:]) <= 1.05 * max(pages[:4])

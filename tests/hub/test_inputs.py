@@ -14,7 +14,8 @@ from farhand.assembly import build_worker, open_store, serve_hub
 from farhand.errors import FarhandError, InvalidArguments, JobNotFound, TooLarge
 from farhand.model.event import Event, Kind
 from farhand.model.state import State
-from farhand.ports.store import READ_SIZE, Filter, Store
+from farhand.ports.store import READ_SIZE, Filter, Mark, Store
+from farhand.testing.conformance.store import prune
 from farhand.worker.worker import WorkerOptions
 
 app = App()
@@ -176,13 +177,13 @@ async def test_parents_are_kept_until_their_children_have_ended(client: AsyncCli
     async with asyncio.timeout(10):
         while await child.status() != "running":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert await store.prune("make", 0.0, 0, 10) == 0
+    assert (await prune(store, Mark(4e9), "make")).jobs == 0
     gates[-1].set()
     assert await child.result(10) == 5
     again = await child.retry()
     assert await again.result(10) == 5
     assert (await again.info()).inputs == {"data": parent.id}
-    assert await store.prune("make", 0.0, 0, 10) == 1
+    assert (await prune(store, Mark(4e9), "make")).jobs == 1
     with pytest.raises(JobNotFound, match=parent.id):
         await child.retry()
 
@@ -218,3 +219,40 @@ async def test_a_cancel_reaches_a_child_whose_inputs_are_being_read(client: Asyn
         assert (await cancelling).outcome == "not_started"
     entries: list[Event] = [entry.event async for entry in child.watch()]
     assert [event.kind for event in entries] == [Kind.QUEUED, Kind.CANCELLED]
+
+
+async def test_a_retry_comes_after_the_newest_retries_of_its_parents(client: AsyncClient) -> None:
+    first = await client.submit("make", {"value": [1]})
+    other = await client.submit("make", {"value": [5]})
+    child = await client.submit("total", inputs={"data": first}, after=[other])
+    assert await child.result(10) == 1
+    again = await first.retry()
+    assert await again.result(10) == [1]
+    newest = await again.retry()
+    retried = await child.retry()
+    assert await retried.result(10) == 1
+    info = await retried.info()
+    assert (info.inputs, info.after) == ({"data": newest.id}, (other.id, newest.id))
+    twice = await (await retried.retry()).info()
+    assert twice.inputs == {"data": newest.id}
+
+
+async def test_a_retry_passes_over_retries_of_a_parent_that_failed(client: AsyncClient) -> None:
+    failing = await client.submit("fail")
+    child = await client.submit("length", inputs={"data": failing})
+    with pytest.raises(FarhandError):
+        await child.result(10)
+    with pytest.raises(FarhandError):
+        await (await failing.retry()).result(10)
+    newest = await failing.retry()
+    with pytest.raises(FarhandError):
+        await newest.result(10)
+    retried = await child.retry()
+    with pytest.raises(FarhandError) as caught:
+        await retried.result(10)
+    assert (caught.value.code, caught.value.details["parent"]) == ("PARENT_FAILED", newest.id)
+    good = await client.submit("make", {"value": [1]})
+    fine = await client.submit("total", inputs={"data": good})
+    assert await fine.result(10) == 1
+    waits = await good.retry()
+    assert (await (await fine.retry()).info()).inputs == {"data": waits.id}

@@ -74,6 +74,14 @@ def hub(
         float | None,
         typer.Option("--lease", help="Seconds until a durable job of a lost worker or hub is tried again."),
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", help="Newest ended durable jobs kept of a handler that doesn't say; 0 for all."),
+    ] = None,
+    keep_for: Annotated[
+        float | None,
+        typer.Option("--keep-for", help="Seconds an ended durable job of such a handler is kept; 0 for ever."),
+    ] = None,
     grace: Grace = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -81,6 +89,7 @@ def hub(
 ) -> None:
     """Start a hub. SIGTERM drains it; a second one stops it at once."""
     from farhand.cli import serving
+    from farhand.model.durable import Keep
 
     _log(log_level, log_format)
     wanted = serving.HubOptions(
@@ -88,6 +97,10 @@ def hub(
         http=_http(http),
         store=config.resolve(config.STORE, store).value,
         lease=config.resolve(config.LEASE, lease).value,
+        keep=Keep(
+            jobs=config.resolve(config.KEEP, keep).value,
+            seconds=config.resolve(config.KEEP_FOR, keep_for).value,
+        ),
         grace=config.resolve(config.GRACE, grace).value,
     )
     raise typer.Exit(serving.run_hub(wanted))

@@ -109,7 +109,10 @@ def _cache(cache: bool | None, seconds: float | None, failures: bool) -> bool | 
 @app.command()
 def watch(
     job: str,
-    from_offset: Annotated[int, typer.Option("--from", metavar="N", help="The first entry wanted, from 0.")] = 0,
+    from_offset: Annotated[
+        int | None,
+        typer.Option("--from", metavar="N", help="The first entry wanted; by default the first that is kept."),
+    ] = None,
     hub: Hub = None,
 ) -> None:
     """Print a durable job's log as lines of JSON, what is there and what comes, up to its end."""

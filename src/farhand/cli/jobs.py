@@ -75,8 +75,9 @@ def submit(order: Order) -> None:
 _FOUND = {"key": "idempotency key", "twin": "work, which is under way", "cached": "work, which is done"}
 
 
-def watch(id: str, from_offset: int, hub: str) -> None:
-    """Print the log as lines of JSON up to the job's end, with a live bar on stderr; its failure is the status."""
+def watch(id: str, from_offset: int | None, hub: str) -> None:
+    """Print the log from an offset, or from where it begins, as lines of JSON up to the job's end, with a live bar on
+    stderr; its failure is the status."""
 
     async def work() -> None:
         last: Entry | None = None
@@ -84,7 +85,12 @@ def watch(id: str, from_offset: int, hub: str) -> None:
         async with connected(hub) as client:
             job = client.job(id)
             async with known(client, id):
-                view = View(id, (await job.info()).handler)
+                info = await job.info()
+            view = View(id, info.handler)
+            if from_offset is None and info.first:
+                text = f"the log begins at offset {info.first}: what was before is not kept"
+                output.stderr.print(text, style="dim", soft_wrap=True)
+            log = job.kept() if from_offset is None else job.watch(from_offset)
             board: Board = TerminalBoard(output.stderr) if output.stderr.is_terminal else NoBoard(output.stderr)
 
             def read(payload: Payload) -> Any:
@@ -93,8 +99,8 @@ def watch(id: str, from_offset: int, hub: str) -> None:
                 except InvalidArguments:  # e.g. a library isn't installed here: that is no reason to end the log
                     return value_of(payload)
 
-            with Display(view, board, where, read=read, prints=False, offset=from_offset) as display:
-                async with aclosing(ticking(job.watch(from_offset))) as entries:
+            with Display(view, board, where, read=read, prints=False, offset=from_offset or 0) as display:
+                async with aclosing(ticking(log)) as entries:
                     async for entry in entries:
                         if entry is not None:
                             last = entry

@@ -10,6 +10,7 @@ from farhand.assembly import RunningHub, build_worker, new_loop, open_store, run
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
+from farhand.model.durable import Keep
 from farhand.worker.loading import load_app
 from farhand.worker.worker import WorkerOptions
 
@@ -21,6 +22,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     http: str | None
     store: str
     lease: float
+    keep: Keep
     grace: float
 
 
@@ -38,7 +40,8 @@ def ready_line(hub: RunningHub) -> str:
 async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
     store = await open_store(options.store)
-    async with await serve_hub(options.address, store=store, lease=options.lease, http=options.http) as hub:
+    serving = serve_hub(options.address, store=store, lease=options.lease, http=options.http, keep=options.keep)
+    async with await serving as hub:
         output.ready(ready_line(hub))
         await signals.stop.wait()
         drain = asyncio.ensure_future(hub.drain(options.grace))

@@ -16,10 +16,10 @@ from farhand.client.calls import Interrupted, Reader, kept
 from farhand.client.connection import Connection
 from farhand.client.options import check_filter, check_offset, check_options
 from farhand.client.rpc import SERVICE, error_of
-from farhand.client.stream import Receipt, raise_fault, report
+from farhand.client.stream import Receipt, check_whole, raise_fault, report
 from farhand.core.caching import args_digest, payload_digest
 from farhand.core.retrying import Backoff
-from farhand.errors import DeadlineExceeded, InvalidArguments, Overloaded, Unavailable
+from farhand.errors import DeadlineExceeded, InvalidArguments, LogPruned, Overloaded, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Kind, Progress
 from farhand.model.names import error_names
@@ -210,8 +210,9 @@ def list_request(wanted: JobFilter) -> client_pb2.ListJobsRequest:
 
 
 class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A durable job as it was when asked. Times are seconds since 1970; `ended` is None until it has. `error` and
-    `message` say why it ended otherwise than by success."""
+    """A durable job as it was when asked. Times are seconds since 1970; `ended` is None until it has. `entries` is
+    how many its log has had, and `first` the offset of the first that is still kept. `error` and `message` say why it
+    ended otherwise than by success."""
 
     id: str
     handler: str
@@ -232,6 +233,7 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str
     error: str = ""
     message: str = ""
+    first: int = 0
 
 
 def uncache_request(handler: str, group: str, args: Any, payload: Payload) -> client_pb2.UncacheRequest:
@@ -262,6 +264,7 @@ def job_info(view: client_pb2.JobView) -> JobInfo:
         schedule=view.schedule,
         error=view.last.fault.code,
         message=view.last.fault.message,
+        first=view.first,
     )
 
 
@@ -302,7 +305,8 @@ class Job:
         meanwhile is waited for; no entry is missing or comes twice. A loop that takes minutes for an entry is no harm.
 
         Raises:
-            JobNotFound: there is none of this id.
+            JobNotFound: there is none of this id, or not any more.
+            LogPruned: the log begins at a later offset by now, which is the error's `first`.
             InvalidArguments: the offset is no whole number, 0 or more.
         """
         check_offset(from_offset)
@@ -336,6 +340,7 @@ class Job:
         Raises:
             DeadlineExceeded: the timeout has passed.
             InvalidArguments: the result doesn't fit `returns`.
+            LogPruned: it streamed, and some of its chunks are not kept any more.
             FarhandError: the job ended otherwise than by success, as its class says.
         """
         answer = await self._answer(timeout, progress, console)
@@ -359,7 +364,9 @@ class Job:
                 if ends:
                     return await self._end()
                 chunks: list[Payload] = []
-                async for entry in self.watch():
+                first: int | None = None
+                async for entry in self.kept():
+                    first = entry.offset if first is None else first
                     event = entry.event
                     report(event, progress, console)
                     if event.kind is Kind.STARTED:
@@ -368,6 +375,7 @@ class Job:
                         chunks.append(event.payload)
                     elif event.kind.final:
                         raise_fault(event)
+                        check_whole(self.id, entry, len(chunks), first)
                         return chunks if chunks or not event.payload.media else event.payload
         except TimeoutError:
             raise DeadlineExceeded(f"job {self.id} has not ended within {timeout:g} s; it runs on") from None
@@ -381,6 +389,7 @@ class Job:
 
         Raises:
             JobNotFound: there is none of this id.
+            LogPruned: it streamed, and some of its chunks are not kept any more.
             FarhandError: the job ended otherwise than by success, as its class says.
         """
         async with contextlib.aclosing(self.steps()) as steps:
@@ -401,7 +410,25 @@ class Job:
         """What `progress` draws: `watch`, with None after each half second of silence."""
         from farhand.client.progress import ticking
 
-        return ticking(self.watch())
+        return ticking(self.kept())
+
+    async def kept(self) -> AsyncGenerator[Entry, None]:
+        """As `watch`, from where its log begins, and on from there where that is cut meanwhile.
+
+        Raises:
+            JobNotFound: there is none of this id, or not any more.
+        """
+        offset = 0
+        while True:
+            try:
+                async for entry in self.watch(offset):
+                    offset = entry.offset + 1
+                    yield entry
+                return
+            except LogPruned as error:
+                if error.first <= offset:
+                    raise
+                offset = error.first
 
     async def cancel(self) -> Receipt:
         """Ask for its end and wait for the receipt.

@@ -18,9 +18,9 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from farhand.client.calls import Read, value
-from farhand.client.stream import raise_fault
+from farhand.client.stream import check_whole, raise_fault
 from farhand.model.durable import Entry
-from farhand.model.event import Event, Kind, Progress
+from farhand.model.event import Kind, Progress
 
 TICK = 0.5
 """Seconds of silence after which the time that has passed is drawn anew."""
@@ -250,15 +250,19 @@ class Display:
         self._drawn = float("-inf")
         self._rest = ""
         self._chunks: list[Any] = []
-        self._end: Event | None = None
+        self._end: Entry | None = None
+        self._first = offset
+        self._begun = False
 
     def take(self, entry: Entry | None) -> None:
         """One more entry; None where there was none for a while."""
         now = time.monotonic()
         if entry is not None:
+            if not self._begun:
+                self._begun, self._first = True, entry.offset
             self._offset = entry.offset + 1
             self._view.take(entry, now)
-            self._keep(entry.event)
+            self._keep(entry)
         if self._end is None and now - self._drawn >= self._board.every:
             self._drawn = now
             self._board.draw(self._view, now)
@@ -268,14 +272,18 @@ class Display:
 
         Raises:
             FarhandError: it ended otherwise than by success, as its class says.
+            LogPruned: some of its chunks are not kept any more.
         """
         end = self._end
         if end is None:
             raise AssertionError("a log ends with the job's end")
-        raise_fault(end)
-        return self._chunks if self._chunks or not end.payload.media else self._read(end.payload)
+        raise_fault(end.event)
+        check_whole(self._view.id, end, len(self._chunks), self._first)
+        payload = end.event.payload
+        return self._chunks if self._chunks or not payload.media else self._read(payload)
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, entry: Entry) -> None:
+        event = entry.event
         if event.kind is Kind.STARTED:
             self._chunks.clear()  # those before are of an attempt that was lost
         elif event.kind is Kind.CHUNK:
@@ -285,7 +293,7 @@ class Display:
             self._rest = _overwritten(rest)[-LINE_LIMIT:]
             self._board.lines([_overwritten(line) for line in lines])
         elif event.kind.final:
-            self._end = event
+            self._end = entry
 
     def __enter__(self) -> Display:
         return self

@@ -10,7 +10,8 @@ import msgspec
 
 from farhand.client.calls import Read, Reader, StreamCall, taken
 from farhand.client.connection import Connection
-from farhand.errors import Cancelled
+from farhand.errors import Cancelled, LogPruned
+from farhand.model.durable import Entry
 from farhand.model.event import Event, Kind, Progress, to_error
 
 BATCH = 1024
@@ -163,6 +164,13 @@ def report(
         progress(event.progress)
     elif event.kind is Kind.CONSOLE and console is not None:
         console(event.text)
+
+
+def check_whole(id: str, end: Entry, chunks: int, first: int) -> None:
+    """Raise `LogPruned` if there were more chunks than these before the job's end. `first` is where its log began."""
+    if chunks < end.number:
+        text = f"the result of job {id} is not whole any more: of {end.number:,} chunks {chunks:,} are kept"
+        raise LogPruned(f"{text}. Watch its log from offset {first} for these", job=id, first=first)
 
 
 def raise_fault(event: Event) -> None:

@@ -125,18 +125,17 @@ class Adopting:
         if not hold.chunks or kept.state is State.ASSIGNED:
             return 0
         end = kept.offset
-        while end > 0:
-            begin = at = max(0, end - PAGE)
-            last = 0
+        while end > kept.first:
+            begin = at = max(kept.first, end - PAGE)
+            last, begun = 0, False
             while at < end and (page := await self._store.read(kept.job.id, at, end - at)):
                 for entry in page:
                     if entry.event.kind is Kind.CHUNK:
                         last = entry.number
                     elif entry.event.kind is Kind.STARTED:
-                        last = 0
-                        begin = 0
+                        last, begun = 0, True
                 at = page[-1].offset + 1
-            if last or begin == 0:
+            if last or begun:
                 return last
             end = begin
-        return 0
+        return kept.cut

@@ -117,6 +117,7 @@ class Attempts:
         wake: Callable[[], None],
     ) -> None:
         self.by_job: dict[str, Attempt] = {}
+        self.on_drop: Callable[[Attempt], None] | None = None
         self._hub = hub
         self._store = store
         self._following = following
@@ -186,7 +187,7 @@ class Attempts:
             if isinstance(one, KeptJob):
                 self._tell(change, one)
                 attempt.recording = False
-                self._let_end(attempt)
+                self._let_end(attempt, len(change.said))
             else:
                 self._track(self._record(attempt, said, now))
         self._wake()
@@ -254,10 +255,11 @@ class Attempts:
             await self._settle(attempt.kept, change, verdict, said)
 
         await self._holding.write(attempt, True, write, write)
-        self._let_end(attempt)
+        self._let_end(attempt, len(said))
 
-    def _let_end(self, attempt: Attempt) -> None:
-        """Its end is kept."""
+    def _let_end(self, attempt: Attempt, said: int) -> None:
+        """Its end is kept, with so many events."""
+        attempt.offset += said
         if not attempt.over:
             self.drop(attempt)
             self._hub.release(attempt.call)
@@ -316,6 +318,8 @@ class Attempts:
             attempt.timer = None
         if self.by_job.get(attempt.kept.job.id) is attempt:
             del self.by_job[attempt.kept.job.id]
+        if self.on_drop is not None:
+            self.on_drop(attempt)
 
     def lose_job(self, id: str) -> None:
         """As `lose`, of this job's attempt, if there is one."""

@@ -26,9 +26,11 @@ from farhand.hub.following import Follow, Following
 from farhand.hub.ids import Ids
 from farhand.hub.leases import LEASE, Leases
 from farhand.hub.ordering import durable_job
+from farhand.hub.pruning import KEEP, Pruning
+from farhand.hub.retries import anew
 from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub, Sink
-from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.durable import DurableJob, Entry, Keep, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.limits import LIST_LIMIT
 from farhand.model.order import Order
@@ -40,7 +42,7 @@ from farhand.ports.store import Added, Change, Filter, News, Store
 class Durables:
     """The durable jobs of a hub. All calls belong to the hub's event loop."""
 
-    def __init__(self, hub: Hub, store: Store, lease: float = LEASE) -> None:
+    def __init__(self, hub: Hub, store: Store, lease: float = LEASE, keep: Keep = KEEP) -> None:
         self._hub = hub
         self._store = store
         self._new_id = Ids()
@@ -53,6 +55,7 @@ class Durables:
         self._claiming = Claiming(hub, store, self._attempts, lease, self._troubles)
         self._adopting = Adopting(hub, store, self._attempts, lease)
         self._elsewhere = Elsewhere(store, self._attempts.by_job, self._attempts.cancel, self._attempts.lose_job)
+        self._pruning = Pruning(store, self._attempts, keep, self._troubles)
         self.declarations = Declarations()
         self.schedules = Schedules(store, self._wake)
         hub.on_join = self._hear_of
@@ -71,6 +74,9 @@ class Durables:
             self._leases.looking(),
             self._looking(),
             self.schedules.run(),
+            self._pruning.declaring(),
+            self._pruning.pruning(),
+            self._pruning.trimming(),
         )
         self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 
@@ -92,6 +98,7 @@ class Durables:
     def _hear_of(self, info: WorkerInfo) -> None:
         self.declarations.hear(info)
         self.schedules.hear(info)
+        self._pruning.hear(info)
 
     def _take_up(self, link: int, info: WorkerInfo, holds: Sequence[Hold]) -> None:
         for hold in holds:
@@ -170,7 +177,7 @@ class Durables:
         """
         kept = await self._store.get(id)
         if kept is None:
-            raise JobNotFound(f"there is no durable job {id[:80]!r}")
+            raise JobNotFound(f"there is no durable job {id[:80]!r}, or not any more")
         return kept
 
     async def waiting(self) -> dict[str, int]:
@@ -206,35 +213,17 @@ class Durables:
         return await self.get(id)
 
     async def retry(self, id: str) -> Added:
-        """Start an ended job anew, as a job of its own that says which it starts anew.
+        """Start an ended job anew, as a job of its own that says which it starts anew. What it came after, it comes
+        after again: after the newest retries of those (see `retries`).
 
         Raises:
-            JobNotFound: there is none.
+            JobNotFound: there is none; or one whose result it takes is not there any more.
             InvalidArguments: it has not ended.
         """
         kept = await self.get(id)
         if kept.ended is None:
             raise InvalidArguments(f"job {id} is {kept.state}: only what has ended can be started anew")
-        now, old = self._store.now(), kept.job
-        return await self.submit(
-            DurableJob(
-                id=self._new_id(),
-                handler=old.handler,
-                group=old.group,
-                args=old.args,
-                labels=old.labels,
-                priority=old.priority,
-                created=now,
-                run_at=now,
-                begin_by=now + (old.begin_by - old.created),
-                end_by=now + (old.end_by - old.created),
-                run_timeout=old.run_timeout,
-                retries=old.retries,
-                after=tuple(dict.fromkeys(old.inputs.values())),
-                inputs=old.inputs,
-                retry_of=id,
-            )
-        )
+        return await self.submit(await anew(self._store, kept.job, self._new_id()))
 
     async def fire(self, name: str) -> KeptJob:
         """Add a job of a schedule now, whatever its time.
@@ -255,6 +244,7 @@ class Durables:
 
         Raises:
             JobNotFound: there is none.
+            LogPruned: the log begins later by now.
         """
         async with contextlib.aclosing(self._following.log(id, offset)) as log:
             async for entry in log:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Container, Coroutine
 from typing import Any
 
-from farhand.errors import FarhandError, JobNotFound
+from farhand.errors import FarhandError, JobNotFound, LogPruned
 from farhand.hub import chores
 from farhand.hub.service import Sink
 from farhand.model.durable import Entry, KeptJob
@@ -25,6 +25,13 @@ LOOKED_AT = 2_000
 PAGE = 256
 FRESH = 10_000
 """Jobs just added that are known not to have ended."""
+
+
+def pruned(id: str, first: int, what: str = "the log of") -> LogPruned:
+    """The error of who wants more of a job's log than is kept."""
+    whole = "" if what == "the log of" else "is not whole any more: its log "
+    text = f"{what} job {id} {whole}begins at offset {first} by now, what was before is not kept; watch it from there"
+    return LogPruned(text, job=id, first=first)
 
 
 class Follow:
@@ -161,6 +168,7 @@ class Following:
 
         Raises:
             JobNotFound: there is none.
+            LogPruned: the log begins later by now; from the beginning, or because the reader is slower than the job.
         """
         kept: KeptJob | None = await self._get(id)
         watched = self._watched.get(id)
@@ -171,6 +179,8 @@ class Following:
             while True:
                 changed = watched.changed
                 if entries := await watched.read(offset):
+                    if entries[0].offset > offset:
+                        raise pruned(id, entries[0].offset)
                     yield entries
                     offset = entries[-1].offset + 1
                     if entries[-1].event.kind.final:
@@ -251,7 +261,7 @@ class Following:
     async def _get(self, id: str) -> KeptJob:
         kept = await self._store.get(id)
         if kept is None:
-            raise JobNotFound(f"there is no durable job {id[:80]!r}")
+            raise JobNotFound(f"there is no durable job {id[:80]!r}, or not any more")
         return kept
 
     # -- telling -----------------------------------------------------------------------------------------------------
@@ -266,9 +276,13 @@ class Following:
             follow.sink.deliver(follow.tag, kept.last, 0)
 
     async def _replay(self, follow: Follow, kept: KeptJob, chunks: int) -> None:
-        """Send the chunks of the last attempt, as far as credit goes, and the end."""
+        """Send the chunks of the last attempt, as far as credit goes, and the end; if some are gone, that they are."""
+        number = 0
         try:
             async for entry in self._last_attempt(kept):
+                number += 1
+                if entry.number != (number if entry.event.kind is Kind.CHUNK else number - 1):
+                    raise pruned(follow.id, (await self._get(follow.id)).first, "the result of")
                 if entry.event.kind is Kind.CHUNK:
                     while follow.left <= 0 and not follow.gone:
                         follow.room.clear()
@@ -283,9 +297,9 @@ class Following:
 
     async def _last_attempt(self, kept: KeptJob) -> AsyncGenerator[Entry, None]:
         """The chunks of a job's last attempt, and its end."""
-        begin = 0
+        begin = kept.first
         if kept.attempt > 1:
-            async for entry in self._entries(kept, 0):
+            async for entry in self._entries(kept, begin):
                 if entry.event.kind is Kind.STARTED:
                     begin = entry.offset
         async for entry in self._entries(kept, begin):
@@ -297,6 +311,8 @@ class Following:
             entries = await self._store.read(kept.job.id, offset, PAGE)
             if not entries:
                 raise JobNotFound(f"the log of job {kept.job.id} is not kept any more")
+            if entries[0].offset > offset:
+                raise pruned(kept.job.id, entries[0].offset)
             for entry in entries:
                 yield entry
             offset = entries[-1].offset + 1

@@ -27,6 +27,15 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     never: tuple[str, ...] = ()
 
 
+class Keep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of a handler's jobs that have ended: the newest `jobs`, each for `seconds` after its end; and of
+    each job's log, ended or not, the newest `entries`. None: nothing is said of it; 0: no bound."""
+
+    jobs: int | None = None
+    seconds: float | None = None
+    entries: int | None = None
+
+
 class DurableJob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job as it was submitted.
 
@@ -65,7 +74,8 @@ class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` fences: each claim raises it, and only writes that name the current one count. `attempt` counts from 1, 0
     before the first. `run_at` is when it may begin (again). `last` is its last event once it has ended; `offset` is the
-    place that the next event of its log will have.
+    place that the next event of its log will have, and `first` that of the first one that is still kept. `cut` is how
+    many chunks of the attempt that goes on at `first` came before it.
     """
 
     job: DurableJob
@@ -76,6 +86,8 @@ class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
     worker: str = ""
     lease_until: float = 0.0
     offset: int = 0
+    first: int = 0
+    cut: int = 0
     ended: float | None = None
     last: Event | None = None
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from farhand.model.durable import Keep
+
 Isolate = Literal["thread", "process", "none"]
 
 
@@ -15,7 +17,7 @@ class JobDefaults(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     `attempts`, `backoff` and `never` as in `model.durable.Retries`. `cache_ttl` is how many seconds a success answers
     for the same work, None for not at all. `version` names what the handler does: a success of another version doesn't
     answer. `schedule` is a cron expression by which it runs, by the clocks of `timezone`, with `missed` as in
-    `core.scheduling.decide`; empty for none.
+    `core.scheduling.decide`; empty for none. `keep` is how long they are kept.
     """
 
     attempts: int = 1
@@ -26,6 +28,7 @@ class JobDefaults(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     schedule: str = ""
     timezone: str = "UTC"
     missed: Literal["skip", "once"] = "skip"
+    keep: Keep = Keep()
 
 
 class HandlerSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,6 +56,9 @@ LIST_LIMIT: Final = 1_000
 SECONDS_LIMIT: Final = 10 * 365 * 86_400.0
 """Longest time that an option of a durable job may name."""
 
+KEEP_LIMIT: Final = 1_000_000_000
+"""Most jobs or log entries whose keeping may be asked for by number."""
+
 CREDIT_WINDOW: Final = 1024 * 1024
 """Bytes of chunks a worker may send before the reader has taken them."""
 

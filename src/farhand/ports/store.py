@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from farhand.errors import FarhandError
-from farhand.model.durable import DurableJob, Entry, KeptJob, Retries, Said
+from farhand.model.durable import DurableJob, Entry, Keep, KeptJob, Retries, Said
 from farhand.model.state import State
 
 READ_SIZE = 2 * 1024 * 1024
@@ -69,7 +69,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs are listed: those that fit all that is given, newest first, at most `limit`; `before` is an id, and
-    only older ones are listed; `code` is of the fault that they ended with."""
+    only older ones are listed; `code` is of the fault that they ended with; `retry_of` is the job they start anew."""
 
     states: frozenset[State] = frozenset()
     handler: str = ""
@@ -77,6 +77,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     schedule: str = ""
     code: str = ""
+    retry_of: str = ""
     before: str = ""
     limit: int = 50
 
@@ -95,6 +96,53 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     next_at: float
     fired: int = 0
     last: str = ""
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What the workers of a group declare to be kept of a handler's jobs."""
+
+    group: str
+    handler: str
+    keep: Keep
+
+
+class History(msgspec.Struct, frozen=True):
+    """A handler that has ended jobs, and when the first and the last of them ended."""
+
+    handler: str
+    oldest: float
+    newest: float
+
+
+class Mark(msgspec.Struct, frozen=True, order=True):
+    """A place among the ended jobs of a handler, which go by when they ended, then by id."""
+
+    ended: float
+    id: str = ""
+
+
+class Prune(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be deleted: ended jobs of a handler after one mark, up to another and with it.
+
+    It is bounded, so that whoever writes meanwhile waits for a short time only: at most `jobs` are looked at, and about
+    `entries` of logs and `size` bytes are deleted, more by one entry or job at most. Of a job whose log is longer the
+    oldest entries go, and it stays with the rest, for the next time.
+    """
+
+    handler: str
+    upto: Mark
+    after: Mark = Mark(float("-inf"))
+    jobs: int = 1_000
+    entries: int = 1_000
+    size: int = READ_SIZE
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What was deleted: `jobs`, and `entries` of logs. `after` is where to go on; None: there is nothing more."""
+
+    jobs: int
+    entries: int
+    after: Mark | None
 
 
 class News(msgspec.Struct, frozen=True):
@@ -167,12 +215,31 @@ class Logs(Protocol):
 
     async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """Entries from `offset` on, in order: at most `limit`, and none after those that take `size` bytes together;
-        but at least one if there is one."""
+        but at least one if there is one. An offset that is pruned gives those from the first one that is kept."""
 
-    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
-        """Delete up to `limit` jobs of a handler, with their logs, that ended before that time or that are not among
-        its newest `keep` ended ones, unless a child of theirs has not ended, or a key or cache entry still finds them;
-        how many were deleted."""
+    async def trim(self, id: str, upto: int, cut: int) -> bool:
+        """Delete the entries of a log before `upto`, which is its `first` from then on, and keep its `cut`; whether it
+        was done. False: there is no such job, nothing is before `upto`, or it is past the last entry, which stays."""
+
+
+class Keeping(Protocol):
+    """How long jobs are kept that have ended."""
+
+    async def declare(self, declared: Sequence[Declared]) -> None:
+        """Remember what is declared, in place of what was for the same groups and handlers."""
+
+    async def declared(self) -> list[Declared]:
+        """All that is declared, by group and handler."""
+
+    async def history(self) -> list[History]:
+        """The handlers that have ended jobs, by name."""
+
+    async def surplus(self, handler: str, keep: int) -> Mark | None:
+        """The newest ended job that is not among the handler's `keep` newest ended ones; None: there is none."""
+
+    async def prune(self, wanted: Prune) -> Pruned:
+        """Delete jobs with their logs, the oldest first, unless a child of theirs has not ended, a key still finds
+        them, or a cache entry does for a time of its own. One that answers for as long as it is kept keeps none."""
 
 
 class Schedules(Protocol):
@@ -193,7 +260,7 @@ class Schedules(Protocol):
         is one; whether it was done. False: another hub was first, or the schedule is gone."""
 
 
-class Store(Jobs, Logs, Schedules, Protocol):
+class Store(Jobs, Logs, Keeping, Schedules, Protocol):
     """All of it. `shared` says whether several hubs may use it at once; if not, a hub that opens it knows that whoever
     held a lease is gone."""
 

@@ -133,8 +133,8 @@ class App:
             isolate: "thread" (the default for `def`), "none" (on the event loop; the default for `async def`), or
                 "process" (a process of its own, which a cancel kills).
             durable: how durable jobs of it run where their submit doesn't say: `retries`, `backoff`, `never`, `cache`,
-                `version`; and when it runs by itself: `schedule`, `timezone`, `missed`. They are explained in
-                `farhand.worker.declaring.DurableOptions`.
+                `version`; when it runs by itself: `schedule`, `timezone`, `missed`; and how long they are kept: `keep`,
+                `keep_for`, `keep_log`. They are explained in `farhand.worker.declaring.DurableOptions`.
 
         Raises:
             ValueError: another handler has this name, it has none, or an option makes no sense.

@@ -8,9 +8,9 @@ from typing import Any, Literal, TypedDict
 from zoneinfo import ZoneInfo, available_timezones
 
 from farhand.core.scheduling import check_cron
-from farhand.model.durable import FOREVER
+from farhand.model.durable import FOREVER, Keep
 from farhand.model.handler import JobDefaults
-from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, SECONDS_LIMIT
+from farhand.model.limits import ATTEMPTS_LIMIT, KEEP_LIMIT, NAME_LIMIT, NEVER_LIMIT, SECONDS_LIMIT
 from farhand.model.names import error_names
 
 
@@ -24,6 +24,8 @@ class DurableOptions(TypedDict, total=False):
     handler gives other results. `schedule`: a cron expression by which it runs by itself, as ``"*/5 * * * *"``; six
     fields begin with the seconds. `timezone`: by whose clocks ("UTC"), as ``"Europe/Berlin"``. `missed`: what becomes
     of times that no hub was there for: "skip" them, or make up for all of them "once".
+    `keep`: how many of its ended jobs are kept, the newest. `keep_for`: seconds that an ended job is kept. Left out,
+    both are as the hub says. `keep_log`: how many entries of a job's log are kept, the newest (all). 0 is no bound.
     """
 
     retries: int
@@ -34,6 +36,9 @@ class DurableOptions(TypedDict, total=False):
     schedule: str
     timezone: str
     missed: Literal["skip", "once"]
+    keep: int
+    keep_for: float
+    keep_log: int
 
 
 def declared(handler: str, options: DurableOptions) -> JobDefaults:
@@ -57,6 +62,7 @@ def declared(handler: str, options: DurableOptions) -> JobDefaults:
             never=_never(options.get("never", ())),
             cache_ttl=_cache(options.get("cache", False)),
             version=_version(options.get("version", "")),
+            keep=_keep(options),
             **_times(options),
         )
     except (TypeError, ValueError) as error:
@@ -86,6 +92,16 @@ def _cache(value: Any) -> float | None:
     if isinstance(value, bool):
         return FOREVER if value else None
     return _seconds("cache, where not True or False,", value)
+
+
+def _keep(options: DurableOptions) -> Keep:
+    """What is kept of them."""
+    seconds = options.get("keep_for")
+    return Keep(
+        jobs=_count("keep", options["keep"], KEEP_LIMIT) if "keep" in options else None,
+        seconds=None if seconds is None else 0.0 if seconds == 0 else _seconds("keep_for, where not 0,", seconds),
+        entries=_count("keep_log", options["keep_log"], KEEP_LIMIT) if "keep_log" in options else None,
+    )
 
 
 def _times(options: DurableOptions) -> dict[str, Any]:

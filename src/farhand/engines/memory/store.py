@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -15,7 +16,21 @@ from farhand.errors import FarhandError, JobNotFound
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
+from farhand.ports.store import (
+    READ_SIZE,
+    Added,
+    Change,
+    Claim,
+    Declared,
+    Filter,
+    History,
+    Lease,
+    Mark,
+    News,
+    Prune,
+    Pruned,
+    Schedule,
+)
 
 Rank = tuple[int, float, str]
 """Which of the due jobs is claimed first: priority (negated), `run_at`, id."""
@@ -36,6 +51,8 @@ class MemoryStore:
         self._due: dict[str, list[Rank]] = defaultdict(list)
         self._later: dict[str, list[tuple[float, str]]] = defaultdict(list)
         self._unfinished: dict[str, None] = {}
+        self._ended: dict[str, list[Mark]] = defaultdict(list)
+        self._declared: dict[tuple[str, str], Declared] = {}
         self._schedules: dict[str, Schedule] = {}
 
     def now(self) -> float:
@@ -210,22 +227,69 @@ class MemoryStore:
     async def read(self, id: str, offset: int, limit: int, size: int = READ_SIZE) -> list[Entry]:
         """As `Logs.read`. An event takes what its payload and its text do, about."""
         entries: list[Entry] = []
-        for entry in islice(self._logs.get(id, ()), offset, offset + limit):
+        begin = max(0, offset - self._jobs[id].first) if id in self._jobs else 0
+        for entry in islice(self._logs.get(id, ()), begin, begin + limit):
             if size <= 0:
                 break
             entries.append(entry)
             size -= len(entry.event.payload.data) + len(entry.event.text)
         return entries
 
-    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
-        """As `Logs.prune`."""
-        ended = [kept for kept in self._jobs.values() if kept.job.handler == handler and kept.ended is not None]
-        ended.sort(key=lambda kept: (kept.ended or 0.0, kept.job.id), reverse=True)
-        old = [kept for place, kept in enumerate(ended) if place >= keep or (kept.ended or 0.0) < ended_before]
-        gone = [kept for kept in reversed(old) if not self._is_needed(kept)][:limit]
-        for kept in gone:
+    async def trim(self, id: str, upto: int, cut: int) -> bool:
+        """As `Logs.trim`."""
+        kept = self._jobs.get(id)
+        if kept is None or not kept.first < upto < kept.offset:
+            return False
+        del self._logs[id][: upto - kept.first]
+        self._jobs[id] = replace(kept, first=upto, cut=cut)
+        return True
+
+    # -- how long they are kept --------------------------------------------------------------------------------------
+
+    async def declare(self, declared: Sequence[Declared]) -> None:
+        """As `Keeping.declare`."""
+        self._declared |= {(one.group, one.handler): one for one in declared}
+
+    async def declared(self) -> list[Declared]:
+        """As `Keeping.declared`."""
+        return [one for _, one in sorted(self._declared.items())]
+
+    async def history(self) -> list[History]:
+        """As `Keeping.history`."""
+        return [History(name, marks[0].ended, marks[-1].ended) for name, marks in sorted(self._ended.items()) if marks]
+
+    async def surplus(self, handler: str, keep: int) -> Mark | None:
+        """As `Keeping.surplus`."""
+        marks = self._ended.get(handler, [])
+        return marks[-keep - 1] if keep < len(marks) else None
+
+    async def prune(self, wanted: Prune) -> Pruned:
+        """As `Keeping.prune`."""
+        marks = self._ended.get(wanted.handler, [])
+        begin = bisect_right(marks, wanted.after)
+        looked = marks[begin : min(begin + wanted.jobs, bisect_right(marks, wanted.upto))]
+        jobs = entries = 0
+        size, after = wanted.size, wanted.after
+        for mark in looked:
+            kept = self._jobs[mark.id]
+            if self._is_needed(kept):
+                after = mark
+                continue
+            if entries >= wanted.entries or size <= 0:
+                return Pruned(jobs, entries, after)
+            size -= len(kept.job.args.data)
+            upto = kept.first
+            for entry in islice(self._logs[mark.id], wanted.entries - entries):
+                upto, size = upto + 1, size - len(entry.event.payload.data) - len(entry.event.text)
+                if size <= 0:
+                    break
+            entries += upto - kept.first
+            if upto < kept.offset:
+                await self.trim(mark.id, upto, kept.cut)
+                return Pruned(jobs, entries, after)
             self._forget(kept)
-        return len(gone)
+            jobs, after = jobs + 1, mark
+        return Pruned(jobs, entries, after if len(looked) == wanted.jobs else None)
 
     # -- schedules ---------------------------------------------------------------------------------------------------
 
@@ -269,10 +333,10 @@ class MemoryStore:
         return Added(kept, "cached") if kept.ended + kept.job.cache_ttl > now else None
 
     def _say(self, id: str, said: Iterable[Said], now: float) -> None:
-        log = self._logs[id]
+        log, kept = self._logs[id], self._jobs[id]
         for one in said:
-            log.append(Entry(len(log), now, one.event, one.number))
-        self._jobs[id] = replace(self._jobs[id], offset=len(log))
+            log.append(Entry(kept.first + len(log), now, one.event, one.number))
+        self._jobs[id] = replace(kept, offset=kept.first + len(log))
 
     def _holds(self, lease: Lease) -> bool:
         kept = self._jobs.get(lease.id)
@@ -293,6 +357,7 @@ class MemoryStore:
         kept = replace(self._jobs[id], state=state, last=last, ended=now, lease_until=0.0)
         self._jobs[id] = kept
         self._unfinished.pop(id, None)
+        insort(self._ended[kept.job.handler], Mark(now, id))
         if not answers and self._cached.get(kept.job.cache_key) == id:
             del self._cached[kept.job.cache_key]
         for parent in kept.job.after:
@@ -322,11 +387,13 @@ class MemoryStore:
         if self._keys.get(kept.job.key) == id and kept.job.key_until > now:
             return True
         cached = self._cached.get(kept.job.cache_key) == id
-        return cached and (kept.ended or 0.0) + kept.job.cache_ttl > now
+        return cached and now < (kept.ended or 0.0) + kept.job.cache_ttl < FOREVER
 
     def _forget(self, kept: KeptJob) -> None:
         job = kept.job
         del self._jobs[job.id], self._logs[job.id]
+        marks = self._ended[job.handler]
+        del marks[bisect_left(marks, Mark(kept.ended or 0.0, job.id))]
         for index, key in ((self._keys, job.key), (self._cached, job.cache_key)):
             if index.get(key) == job.id:
                 del index[key]
@@ -339,6 +406,7 @@ def _fits(kept: KeptJob, wanted: Filter) -> bool:
         (wanted.group, job.group),
         (wanted.schedule, job.schedule),
         (wanted.code, code_of(kept.last)),
+        (wanted.retry_of, job.retry_of),
     )
     return (
         all(not text or text == own for text, own in texts)

@@ -31,7 +31,7 @@ def new(job: DurableJob, state: State, now: float) -> tuple[Any, ...]:
     times = (job.priority, job.run_at, job.begin_by, job.end_by)
     named = (job.id, job.handler, job.group, job.schedule, labels(job.labels), _encode(job))
     queued = _encode(Event(Kind.QUEUED, text=job.id))
-    return (*named, now, queued, *times, state.value, job.cache_key != "")
+    return (*named, now, queued, *times, state.value, job.cache_key != "", job.retry_of)
 
 
 def claim(asker: int, wanted: Claim, now: float) -> tuple[Any, ...]:
@@ -70,6 +70,8 @@ def kept(row: Any) -> KeptJob:
         worker=row["worker"],
         lease_until=row["lease_until"],
         offset=row["log_end"],
+        first=row["log_begin"],
+        cut=row["cut"],
         ended=row["ended"],
         last=None if last is None else _event(last),
     )

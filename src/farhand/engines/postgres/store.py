@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
-from farhand.engines.postgres import rows, ties
+from farhand.engines.postgres import keeping, rows, ties
 from farhand.engines.postgres.batches import Batches
 from farhand.engines.postgres.database import Database
 from farhand.engines.postgres.hearsay import Hearsay
@@ -17,7 +17,21 @@ from farhand.engines.postgres.url import read
 from farhand.errors import FarhandError
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, Lease, News, Schedule
+from farhand.ports.store import (
+    READ_SIZE,
+    Added,
+    Change,
+    Claim,
+    Declared,
+    Filter,
+    History,
+    Lease,
+    Mark,
+    News,
+    Prune,
+    Pruned,
+    Schedule,
+)
 
 _JOBS = queries("jobs")
 _TIES = queries("ties")
@@ -111,7 +125,7 @@ class PostgresStore:
 
         async def work(connection: Any) -> list[Any]:
             await connection.execute(_JOBS["plan_for_these"])
-            how = (wanted.before, wanted.limit, states <= LEASED, wanted.code)
+            how = (wanted.before, wanted.limit, states <= LEASED, wanted.code, wanted.retry_of)
             found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, *how)
             return found
 
@@ -187,14 +201,35 @@ class PostgresStore:
         """As `Logs.read`."""
         return await self._reads.ask((id, offset, limit, size))
 
-    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
-        """As `Logs.prune`."""
+    async def trim(self, id: str, upto: int, cut: int) -> bool:
+        """As `Logs.trim`."""
+        return await self._database.attempt_one(lambda connection: keeping.trim(connection, id, upto, cut))
 
-        async def work(connection: Any) -> int:
-            pruned: int = await connection.fetchval(_JOBS["prune"], handler, ended_before, keep, limit, self.now())
-            return pruned
+    # -- how long they are kept --------------------------------------------------------------------------------------
 
-        return await self._database.attempt(work)
+    async def declare(self, declared: Sequence[Declared]) -> None:
+        """As `Keeping.declare`."""
+        await self._database.attempt_one(lambda connection: keeping.declare(connection, declared))
+
+    async def declared(self) -> list[Declared]:
+        """As `Keeping.declared`."""
+        async with self._database.connection() as connection:
+            return await keeping.declared(connection)
+
+    async def history(self) -> list[History]:
+        """As `Keeping.history`."""
+        async with self._database.connection() as connection:
+            return await keeping.history(connection)
+
+    async def surplus(self, handler: str, keep: int) -> Mark | None:
+        """As `Keeping.surplus`."""
+        async with self._database.connection() as connection:
+            return await keeping.surplus(connection, handler, keep)
+
+    async def prune(self, wanted: Prune) -> Pruned:
+        """As `Keeping.prune`."""
+        schema, now = self._database.schema, self.now()
+        return await self._database.attempt(lambda connection: keeping.prune(connection, schema, wanted, now))
 
     # -- schedules ---------------------------------------------------------------------------------------------------
 

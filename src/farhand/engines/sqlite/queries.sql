@@ -1,11 +1,11 @@
 -- name: insert_job
 -- Keep a new job.
-INSERT INTO jobs (id, state, grp, handler, labels, schedule, priority, run_at, begin_by, end_by, job, entries)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1);
+INSERT INTO jobs (id, state, grp, handler, labels, schedule, priority, run_at, begin_by, end_by, job, retry_of, entries)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1);
 
 -- name: job
 -- One job.
-SELECT state, epoch, attempt, run_at, worker, lease_until, entries, ended, job, last FROM jobs WHERE id = ?;
+SELECT state, epoch, attempt, run_at, worker, lease_until, entries, first, cut, ended, job, last FROM jobs WHERE id = ?;
 
 -- name: submitted
 -- One job as it was submitted.
@@ -13,13 +13,14 @@ SELECT job FROM jobs WHERE id = ?;
 
 -- name: state
 -- Where a job is that has not ended, how many entries its log has, and whether it has children that have not ended.
-SELECT state, epoch, attempt, run_at, worker, lease_until, entries,
+SELECT state, epoch, attempt, run_at, worker, lease_until, entries, first, cut,
     EXISTS (SELECT 1 FROM parents WHERE parent = jobs.id)
 FROM jobs WHERE id = ?;
 
 -- name: jobs_to_claim
 -- What may begin, in the order in which it is to be taken.
-SELECT id, handler, labels, epoch, attempt, run_at, entries FROM jobs WHERE grp = ? AND state = 'queued' AND run_at <= ?
+SELECT id, handler, labels, epoch, attempt, run_at, entries, first, cut FROM jobs
+WHERE grp = ? AND state = 'queued' AND run_at <= ?
 ORDER BY priority DESC, run_at, id;
 
 -- name: claim
@@ -128,15 +129,59 @@ DELETE FROM parents WHERE parent = ? AND child = ?;
 -- A part of a log.
 SELECT place, at, number, event FROM log WHERE job = ? AND place >= ? ORDER BY place LIMIT ?;
 
+-- name: trim
+-- Let a log begin later.
+UPDATE jobs SET first = ?1, cut = coalesce(?2, cut) WHERE id = ?3 AND first < ?1 AND entries > ?1 RETURNING 1;
+
+-- name: drop_before
+-- The part of a log before its beginning.
+DELETE FROM log WHERE job = ? AND place < ?;
+
+-- name: lengths
+-- How large the entries of a log are.
+SELECT place, length(event) FROM log WHERE job = ? AND place >= ? ORDER BY place LIMIT ?;
+
+-- name: declare
+-- What the workers of a group declare to be kept of a handler's jobs.
+INSERT OR REPLACE INTO keeps (grp, handler, keep) VALUES (?, ?, ?);
+
+-- name: declared
+-- All of that.
+SELECT grp, handler, keep FROM keeps ORDER BY grp, handler;
+
+-- name: history
+-- The handlers that have ended jobs: the index is entered three times for each.
+WITH RECURSIVE names (handler) AS (
+    SELECT (SELECT handler FROM jobs WHERE ended IS NOT NULL ORDER BY handler LIMIT 1)
+    UNION ALL
+    SELECT (SELECT handler FROM jobs WHERE ended IS NOT NULL AND handler > names.handler ORDER BY handler LIMIT 1)
+    FROM names WHERE names.handler IS NOT NULL
+)
+SELECT handler,
+    (SELECT ended FROM jobs WHERE handler = names.handler AND ended IS NOT NULL ORDER BY ended LIMIT 1),
+    (SELECT ended FROM jobs WHERE handler = names.handler AND ended IS NOT NULL ORDER BY ended DESC LIMIT 1)
+FROM names WHERE handler IS NOT NULL;
+
+-- name: surplus
+-- The newest ended job that is not among so many newest.
+SELECT ended, id FROM jobs WHERE handler = ? AND ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT 1 OFFSET ?;
+
 -- name: prunable
--- Ended jobs of a handler that nothing needs, the oldest first.
-SELECT id FROM jobs AS old WHERE handler = ?1 AND ended IS NOT NULL
-AND (ended < ?2 OR id NOT IN (
-    SELECT id FROM jobs WHERE handler = ?1 AND ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT ?3))
+-- Ended jobs of a handler between two places, the oldest first, and whether something needs each: a child that has not
+-- ended, a key, or a cache entry with a time of its own.
+SELECT ended, id, EXISTS (SELECT 1 FROM parents WHERE parent = old.id)
+    OR EXISTS (SELECT 1 FROM keys WHERE job = old.id AND until > ?7)
+    OR EXISTS (SELECT 1 FROM cache WHERE job = old.id AND ttl < 9e999 AND old.ended + ttl > ?7)
+FROM jobs AS old WHERE handler = ?1 AND ended IS NOT NULL AND ended >= ?2 AND ended <= ?4
+AND (ended, id) > (?2, ?3) AND (ended, id) <= (?4, ?5)
+ORDER BY ended, id LIMIT ?6;
+
+-- name: prunable_now
+-- Where the log of such a job begins and ends, and how large its own row is, if nothing needs it.
+SELECT first, entries, length(job) + coalesce(length(last), 0) FROM jobs AS old WHERE id = ?1 AND ended IS NOT NULL
 AND NOT EXISTS (SELECT 1 FROM parents WHERE parent = old.id)
-AND NOT EXISTS (SELECT 1 FROM keys WHERE job = old.id AND until > ?5)
-AND NOT EXISTS (SELECT 1 FROM cache WHERE job = old.id AND old.ended + ttl > ?5)
-ORDER BY ended, id LIMIT ?4;
+AND NOT EXISTS (SELECT 1 FROM keys WHERE job = old.id AND until > ?2)
+AND NOT EXISTS (SELECT 1 FROM cache WHERE job = old.id AND ttl < 9e999 AND old.ended + ttl > ?2);
 
 -- name: drop_job
 -- Forget a job.

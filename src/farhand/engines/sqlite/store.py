@@ -13,13 +13,29 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
+from farhand.engines.sqlite import keeping
 from farhand.engines.sqlite.connection import Owner, check, lock
 from farhand.engines.sqlite.sql import queries
 from farhand.errors import FarhandError, JobNotFound
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
-from farhand.ports.store import READ_SIZE, Added, Change, Claim, Filter, How, Lease, News, Schedule
+from farhand.ports.store import (
+    READ_SIZE,
+    Added,
+    Change,
+    Claim,
+    Declared,
+    Filter,
+    History,
+    How,
+    Lease,
+    Mark,
+    News,
+    Prune,
+    Pruned,
+    Schedule,
+)
 
 T = TypeVar("T")
 
@@ -164,18 +180,35 @@ class SqliteStore:
 
         return await self._reader.run(work)
 
-    async def prune(self, handler: str, ended_before: float, keep: int, limit: int) -> int:
-        """As `Logs.prune`."""
+    async def trim(self, id: str, upto: int, cut: int) -> bool:
+        """As `Logs.trim`."""
+        return await self._writer.run(lambda db: keeping.trim(db, id, upto, cut))
+
+    # -- how long they are kept --------------------------------------------------------------------------------------
+
+    async def declare(self, declared: Sequence[Declared]) -> None:
+        """As `Keeping.declare`."""
+        await self._writer.run(lambda db: keeping.declare(db, declared))
+
+    async def declared(self) -> list[Declared]:
+        """As `Keeping.declared`."""
+        return await self._reader.run(keeping.declared)
+
+    async def history(self) -> list[History]:
+        """As `Keeping.history`."""
+        return await self._reader.run(keeping.history)
+
+    async def surplus(self, handler: str, keep: int) -> Mark | None:
+        """As `Keeping.surplus`."""
+        return await self._reader.run(lambda db: keeping.surplus(db, handler, keep))
+
+    async def prune(self, wanted: Prune) -> Pruned:
+        """As `Keeping.prune`."""
         now = self.now()
-
-        def work(db: apsw.Connection) -> int:
-            gone = [row[0] for row in _rows(db, "prunable", handler, ended_before, keep, limit, now)]
-            for id in gone:
-                for query in ("drop_log", "drop_key_of", "drop_cached_of", "drop_job"):
-                    _rows(db, query, id)
-            return len(gone)
-
-        return await self._writer.run(work)
+        looked = await self._reader.run(lambda db: keeping.look(db, wanted, now))
+        if all(needed for _, needed in looked):
+            return Pruned(0, 0, looked[-1][0] if len(looked) == wanted.jobs else None)
+        return await self._writer.run(lambda db: keeping.prune(db, looked, wanted, now))
 
     # -- schedules ---------------------------------------------------------------------------------------------------
 
@@ -283,7 +316,7 @@ class _Write:
         labels = _LABELS.encode(job.labels).decode() if job.labels else NO_LABELS
         times = (job.run_at, job.begin_by, job.end_by)
         named = (job.id, state.value, job.group, job.handler, labels, job.schedule, job.priority)
-        self._added_jobs.append((*named, *times, _TO_BYTES.encode(job)))
+        self._added_jobs.append((*named, *times, _TO_BYTES.encode(job), job.retry_of))
         if job.key:
             self._do("put_key", job.key, job.id, job.key_until)
         if job.cache_key:
@@ -307,7 +340,7 @@ class _Write:
     def claim(self, wanted: Claim) -> list[KeptJob]:
         taken: list[KeptJob] = []
         rows = self._db.execute(queries()["jobs_to_claim"], (wanted.group, self._now))
-        for id, handler, labels, epoch, attempt, run_at, entries in rows:
+        for id, handler, labels, epoch, attempt, run_at, entries, first, cut in rows:
             able = labels == NO_LABELS or _READ_LABELS.decode(labels).items() <= wanted.labels.items()
             if not able or handler not in wanted.handlers:
                 continue
@@ -321,6 +354,8 @@ class _Write:
                     worker=wanted.worker,
                     lease_until=wanted.lease_until,
                     offset=entries,
+                    first=first,
+                    cut=cut,
                 )
             )
             if len(taken) >= wanted.count:
@@ -335,7 +370,7 @@ class _Write:
         rows = self._do("state", change.id)
         if not rows:
             return None
-        state, epoch, attempt, run_at, worker, lease_until, entries, is_parent = rows[0]
+        state, epoch, attempt, run_at, worker, lease_until, entries, first, cut, is_parent = rows[0]
         if State(state) not in change.sources or change.epoch not in (None, epoch):
             return None
         entries = self._log(change.id, entries, change.said)
@@ -349,6 +384,8 @@ class _Write:
             worker=worker,
             lease_until=0.0 if ends else lease_until,
             offset=entries,
+            first=first,
+            cut=cut,
             ended=self._now if ends else None,
             last=change.said[-1].event if ends and change.said else None,
         )
@@ -437,7 +474,7 @@ def _get(db: apsw.Connection, id: str) -> KeptJob | None:
     rows = _rows(db, "job", id)
     if not rows:
         return None
-    state, epoch, attempt, run_at, worker, lease_until, entries, ended, job, last = rows[0]
+    state, epoch, attempt, run_at, worker, lease_until, entries, first, cut, ended, job, last = rows[0]
     return KeptJob(
         job=_JOB.decode(job),
         state=State(state),
@@ -447,6 +484,8 @@ def _get(db: apsw.Connection, id: str) -> KeptJob | None:
         worker=worker,
         lease_until=lease_until,
         offset=entries,
+        first=first,
+        cut=cut,
         ended=ended,
         last=None if last is None else _EVENT.decode(last),
     )
@@ -464,6 +503,8 @@ def _find(db: apsw.Connection, wanted: Filter) -> list[KeptJob]:
             parts.append((f"{column} = ?", value))
     if wanted.code:
         parts += [("code = ?", wanted.code), ("code <> ?", "")]  # the second names the index's rows
+    if wanted.retry_of:
+        parts += [("retry_of = ?", wanted.retry_of), ("retry_of <> ?", "")]
     if wanted.before:
         parts.append(("id < ?", wanted.before))
     where = [text for text, _ in parts]

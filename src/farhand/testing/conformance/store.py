@@ -10,11 +10,24 @@ from msgspec.structs import replace
 
 from farhand.core.lifecycle import ENDS, TABLE, Move, sources
 from farhand.errors import JobNotFound
-from farhand.model.durable import DurableJob, KeptJob, Retries, Said
+from farhand.model.durable import DurableJob, Keep, KeptJob, Retries, Said
 from farhand.model.event import Event, Fault, Kind
 from farhand.model.payload import Payload
 from farhand.model.state import LEASED, State
-from farhand.ports.store import Added, Change, Claim, Filter, Lease, Schedule, Store
+from farhand.ports.store import (
+    Added,
+    Change,
+    Claim,
+    Declared,
+    Filter,
+    History,
+    Lease,
+    Mark,
+    Prune,
+    Pruned,
+    Schedule,
+    Store,
+)
 
 DONE = Said(Event(Kind.SUCCEEDED, Payload(b"7", 1)))
 FAILED = Said(Event(Kind.FAILED, fault=Fault("HANDLER_FAILED", "no")))
@@ -65,6 +78,18 @@ async def bring(store: Store, id: str, state: State) -> KeptJob:
     changed = await store.change(ways[state], 4.0)
     assert changed is not None
     return changed
+
+
+async def end(store: Store, job: DurableJob, at: float, *said: Said) -> None:
+    """A new job that has succeeded at this time."""
+    await store.add(job, 2.0)
+    await store.claim(claim(handlers=frozenset({job.handler})), 3.0)
+    assert await store.change(move(job.id, Move.SUCCEED, State.SUCCEEDED, *said, DONE), at) is not None
+
+
+async def prune(store: Store, upto: Mark, handler: str = "f", **bounds: Any) -> Pruned:
+    """Prune up to this mark."""
+    return await store.prune(Prune(handler=handler, upto=upto, **bounds))
 
 
 class StoreConformance:
@@ -138,7 +163,7 @@ class StoreConformance:
         cached = await store.add(job("c", cache_key="a"), 8.0)
         assert (cached.how, cached.kept.job.id, cached.kept.last) == ("cached", "a", FAILED.event)
         assert (await store.add(job("d", cache_key="b"), 8.0)).how == "new"
-        assert await store.prune("f", 0.0, 0, 10) == 2  # this store's clock is far past their time
+        assert (await prune(store, Mark(99.0))).jobs == 2  # this store's clock is far past their time
         await store.add(job("e", cache_key="e", cache_failures=True), 9.0)
         kept = await store.get("e")
         assert kept is not None
@@ -420,20 +445,125 @@ class StoreConformance:
 
     async def test_old_jobs_are_pruned_unless_something_needs_them(self, store: Store) -> None:
         forever = 4e9
-        more: dict[str, dict[str, Any]] = {"keyed": {"key": "k", "key_until": forever}, "cached": {"cache_key": "c"}}
-        for place, id in enumerate(("a", "b", "keyed", "cached", "new")):
-            await store.add(job(id, **more.get(id, {})), 2.0)
-            await store.claim(claim(), 3.0)
-            await store.change(move(id, Move.SUCCEED, State.SUCCEEDED, DONE), 10.0 + place)
+        more: dict[str, dict[str, Any]] = {
+            "keyed": {"key": "k", "key_until": forever},
+            "timed": {"cache_key": "t", "cache_ttl": forever},
+            "cached": {"cache_key": "c"},
+        }
+        for place, id in enumerate(("a", "b", "keyed", "timed", "cached", "new")):
+            await end(store, job(id, **more.get(id, {})), 10.0 + place)
         await store.add(job("running"), 2.0)
-        assert await store.prune("other", forever, 0, 10) == 0
-        assert await store.prune("f", 0.0, 5, 10) == 0
-        assert await store.prune("f", 14.0, 5, 1) == 1
-        assert await store.prune("f", 14.0, 5, 10) == 1
-        assert ids(await store.find(Filter())) == ["running", "new", "keyed", "cached"]
+        assert await prune(store, Mark(forever), "other") == Pruned(0, 0, None)
+        assert await prune(store, Mark(10.0)) == Pruned(0, 0, None)
+        assert await prune(store, Mark(10.0, "a")) == Pruned(1, 2, None)
+        assert await store.get("a") is None
         assert await store.read("a", 0, 10) == []
-        assert await store.prune("f", 0.0, 0, 10) == 1
-        assert ids(await store.find(Filter())) == ["running", "keyed", "cached"]
+        assert await prune(store, Mark(15.0)) == Pruned(2, 4, None)
+        assert ids(await store.find(Filter())) == ["timed", "running", "new", "keyed"]
+        assert (await store.add(job("again", cache_key="c"), 20.0)).how == "new"
+        assert (await store.add(job("again", cache_key="t"), 20.0)).how == "cached"
+        assert await prune(store, Mark(forever)) == Pruned(1, 2, None)
+        assert ids(await store.find(Filter())) == ["timed", "running", "keyed", "again"]
+
+    async def test_a_prune_is_bounded_and_goes_on_where_it_was(self, store: Store) -> None:
+        keys = {"c": {"key": "k", "key_until": 4e9}}
+        for place, id in enumerate("abcde"):
+            await end(store, job(id, **keys.get(id, {})), 10.0 + place)
+        upto = Mark(13.0, "d")
+        first = await prune(store, upto, jobs=2)
+        assert first == Pruned(2, 4, Mark(11.0, "b"))
+        assert await prune(store, upto, jobs=1, after=Mark(11.0, "b")) == Pruned(0, 0, Mark(12.0, "c"))
+        assert await prune(store, upto, jobs=2, after=Mark(12.0, "c")) == Pruned(1, 2, None)
+        assert await prune(store, upto, jobs=2, after=Mark(13.0, "d")) == Pruned(0, 0, None)
+        assert ids(await store.find(Filter())) == ["e", "c"]
+
+    async def test_a_long_log_is_pruned_bit_by_bit(self, store: Store) -> None:
+        await end(store, job("short"), 9.0)
+        await end(store, job("long"), 10.0, *[TEXT] * 20)
+        await end(store, job("next"), 11.0)
+        upto = Mark(11.0, "next")
+        assert await prune(store, upto, entries=10) == Pruned(1, 10, Mark(9.0, "short"))
+        kept = await store.get("long")
+        assert kept is not None
+        assert (kept.first, kept.offset) == (8, 22)
+        assert [entry.offset for entry in await store.read("long", 0, 3)] == [8, 9, 10]
+        assert await prune(store, upto, entries=14) == Pruned(1, 14, Mark(10.0, "long"))
+        assert await prune(store, upto, entries=14) == Pruned(1, 2, None)
+        assert await store.find(Filter()) == []
+
+    async def test_large_jobs_are_pruned_bit_by_bit(self, store: Store) -> None:
+        large = Said(Event(Kind.CHUNK, Payload(b"x" * 1000, 1)), 1)
+        await end(store, job("a", args=Payload(b"x" * 5000, 1)), 9.0)
+        await end(store, job("b"), 10.0, *[large] * 5)
+        steps = []
+        after: Mark | None = Mark(0.0)
+        while after is not None:
+            pruned = await prune(store, Mark(99.0), size=2500, after=after)
+            steps.append((pruned.jobs, pruned.entries > 0))
+            after = pruned.after
+        assert steps[0] == (0, True)
+        assert 4 <= len(steps) <= 8
+        assert all(some for _, some in steps)
+        assert await store.find(Filter()) == []
+
+    async def test_the_newest_are_known_from_the_others(self, store: Store) -> None:
+        assert await store.history() == []
+        assert await store.surplus("f", 0) is None
+        for place, id in enumerate("cab"):
+            await end(store, job(id), 10.0 + place // 2)
+        await end(store, job("other", handler="g"), 7.0)
+        await store.add(job("running", handler="h"), 2.0)
+        assert await store.history() == [History("f", 10.0, 11.0), History("g", 7.0, 7.0)]
+        found = [await store.surplus("f", keep) for keep in range(5)]
+        assert found == [Mark(11.0, "b"), Mark(10.0, "c"), Mark(10.0, "a"), None, None]
+        assert (await prune(store, Mark(10.0, "a"))).jobs == 1
+        assert await store.surplus("f", 2) is None
+        assert (await prune(store, Mark(99.0))).jobs == 2
+        assert await store.history() == [History("g", 7.0, 7.0)]
+
+    async def test_what_is_declared_is_kept(self, store: Store) -> None:
+        assert await store.declared() == []
+        one = Declared("default", "f", Keep(jobs=0, seconds=7.5, entries=9))
+        other = Declared("g", "f", Keep())
+        await store.declare([other, one])
+        assert await store.declared() == [one, other]
+        changed = Declared("g", "f", Keep(jobs=5))
+        await store.declare([changed])
+        assert await store.declared() == [one, changed]
+
+    async def test_a_log_is_trimmed(self, store: Store) -> None:
+        await store.add(job("a"), 2.0)
+        await store.claim(claim(), 3.0)
+        await store.change(move("a", Move.START, State.RUNNING, TEXT), 3.0)
+        await store.append(Lease("a", 1), [TEXT] * 6, 4.0)
+        assert not await store.trim("a", 0, 0)
+        assert not await store.trim("a", 8, 0)
+        assert not await store.trim("nobody", 1, 0)
+        assert await store.trim("a", 5, 3)
+        assert not await store.trim("a", 5, 0)
+        trimmed = await store.get("a")
+        assert trimmed is not None
+        assert (trimmed.first, trimmed.cut, trimmed.offset) == (5, 3, 8)
+        for offset in (0, 4, 5):
+            assert [entry.offset for entry in await store.read("a", offset, 2)] == [5, 6]
+        assert [entry.offset for entry in await store.read("a", 6, 9)] == [6, 7]
+        assert await store.read("a", 8, 9) == []
+        assert await store.append(Lease("a", 1), [TEXT], 4.0) == 8
+        ended = await store.change(move("a", Move.SUCCEED, State.SUCCEEDED, DONE), 5.0)
+        assert ended is not None
+        assert (ended.first, ended.cut, ended.offset) == (5, 3, 10)
+        assert ended == await store.get("a")
+        assert await store.trim("a", 9, 4)
+        assert [entry.event for entry in await store.read("a", 0, 9)] == [DONE.event]
+        assert await prune(store, Mark(99.0)) == Pruned(1, 1, None)
+
+    async def test_what_was_started_anew_is_found(self, store: Store) -> None:
+        for id, old in (("a", ""), ("b", "a"), ("c", "a"), ("d", "c")):
+            await store.add(job(id, retry_of=old), 2.0)
+        await end(store, job("e", retry_of="a"), 5.0)
+        assert ids(await store.find(Filter(retry_of="a"))) == ["e", "c", "b"]
+        assert ids(await store.find(Filter(retry_of="a", limit=1))) == ["e"]
+        assert ids(await store.find(Filter(retry_of="e"))) == []
 
     async def test_a_parent_is_kept_until_its_children_have_ended(self, store: Store) -> None:
         async def finish(id: str) -> None:
@@ -445,15 +575,15 @@ class StoreConformance:
         await finish("a")
         await store.add(job("c", handler="g", after=("a",)), 2.0)
         for id in ("b", "c"):
-            assert await store.prune("f", 0.0, 0, 10) == 0
+            assert (await prune(store, Mark(99.0))).jobs == 0
             await store.claim(claim(handlers=frozenset({"g"})), 3.0)
             await store.change(move(id, Move.RETRY, State.QUEUED, TEXT), 3.0)
-            assert await store.prune("f", 0.0, 0, 10) == 0
+            assert (await prune(store, Mark(99.0))).jobs == 0
             await store.change(move(id, Move.FAIL, State.FAILED, FAILED), 4.0)
         kept = await store.get("b")
         assert kept is not None
         assert kept.job.inputs == {"x": "a"}
-        assert await store.prune("f", 0.0, 0, 10) == 1
+        assert (await prune(store, Mark(99.0))).jobs == 1
         assert await store.get("a") is None
 
     async def test_schedules_are_kept_and_fire_once(self, store: Store) -> None:

@@ -81,6 +81,7 @@ def view_message(kept: KeptJob) -> client_pb2.JobView:
         ended=kept.ended or 0.0,
         worker_id=kept.worker,
         offset=kept.offset,
+        first=kept.first,
         priority=job.priority,
         labels=dict(job.labels),
         after=job.after,

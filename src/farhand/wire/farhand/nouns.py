@@ -7,9 +7,9 @@ from typing import cast, get_args
 
 from farhand.core.scheduling import BadCron, check_cron
 from farhand.errors import ProtocolViolation
-from farhand.model.durable import FOREVER
+from farhand.model.durable import FOREVER, Keep
 from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
-from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, PROTOCOL, SECONDS_LIMIT
+from farhand.model.limits import ATTEMPTS_LIMIT, KEEP_LIMIT, NAME_LIMIT, NEVER_LIMIT, PROTOCOL, SECONDS_LIMIT
 from farhand.model.names import check_name
 from farhand.model.worker import Hold, WorkerInfo, WorkerState, WorkerView
 from farhand.wire.farhand._pb import client_pb2, worker_pb2
@@ -120,6 +120,9 @@ def _defaults_message(defaults: JobDefaults) -> worker_pb2.JobDefaults:
         schedule=defaults.schedule,
         timezone=defaults.timezone,
         missed=defaults.missed,
+        keep=defaults.keep.jobs,
+        keep_for=defaults.keep.seconds,
+        keep_log=defaults.keep.entries,
     )
 
 
@@ -144,6 +147,18 @@ def _read_defaults(handler: str, message: worker_pb2.JobDefaults) -> JobDefaults
         schedule=schedule,
         timezone=message.timezone or "UTC",
         missed="once" if message.missed == "once" else "skip",
+        keep=_read_keep(handler, message),
+    )
+
+
+def _read_keep(handler: str, message: worker_pb2.JobDefaults) -> Keep:
+    counts = message.keep <= KEEP_LIMIT and message.keep_log <= KEEP_LIMIT
+    if not counts or not 0 <= message.keep_for <= SECONDS_LIMIT:
+        raise ProtocolViolation(f"what handler {handler!r} declares to be kept makes no sense")
+    return Keep(
+        jobs=message.keep if message.HasField("keep") else None,
+        seconds=message.keep_for if message.HasField("keep_for") else None,
+        entries=message.keep_log if message.HasField("keep_log") else None,
     )
 
 

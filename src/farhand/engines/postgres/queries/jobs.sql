@@ -1,7 +1,8 @@
 -- name: add
 -- Keep a job that has not ended, with the first entry of its log.
 with job as (
-    insert into jobs (id, handler, grp, schedule, labels, body) values ($1, $2, $3, $4, $5, $6)
+    insert into jobs (id, handler, grp, schedule, labels, body, retry_of)
+    values ($1, $2, $3, $4, $5, $6, $15)
 ), said as (
     insert into entries (job, place, at, number, body) values ($1, 0, $7, 0, $8)
 )
@@ -10,12 +11,13 @@ insert into live (
 ) values ($1, $2, $3, $5, $9, $10, $11, $12, $13, 1, $14, $10 > $7)
 
 -- name: get
-select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until, live.log_end,
+select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
+    live.log_end, live.log_begin, live.cut,
     null::float8 as ended, null::bytea as last
 from live join jobs using (id) where live.id = any($1::text[])
 union all
-select jobs.body, ended.state, ended.epoch, ended.attempt, ended.run_at, ended.worker, 0, ended.log_end, ended.ended,
-    ended.last
+select jobs.body, ended.state, ended.epoch, ended.attempt, ended.run_at, ended.worker, 0, ended.log_end,
+    ended.log_begin, ended.cut, ended.ended, ended.last
 from ended join jobs using (id) where ended.id = any($1::text[])
 
 -- name: plan_for_these
@@ -25,23 +27,25 @@ set local plan_cache_mode = force_custom_plan
 -- name: find
 -- $1 states that are not ends, $2 states that are, $3 handler, $4 group, $5 labels, $6 schedule, $7 before, $8 limit,
 -- $9 whether all states are those of leased jobs, which are few and have an index of their own;
--- $10 code, which only those that have ended can have.
+-- $10 code, which only those that have ended can have; $11 the job that is started anew.
 select * from (
     (select jobs.id, jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
-        live.log_end, null::float8 as ended, null::bytea as last
+        live.log_end, live.log_begin, live.cut, null::float8 as ended, null::bytea as last
     from live join jobs using (id)
     where cardinality($1::text[]) > 0 and live.state = any($1::text[]) and (not $9 or live.leased) and $10 = ''
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
+        and ($11 = '' or (jobs.retry_of = $11 and jobs.retry_of <> ''))
     order by jobs.id desc limit $8)
     union all
     (select jobs.id, jobs.body, ended.state, ended.epoch, ended.attempt, ended.run_at, ended.worker, 0, ended.log_end,
-        ended.ended, ended.last
+        ended.log_begin, ended.cut, ended.ended, ended.last
     from ended join jobs using (id)
     where cardinality($2::text[]) > 0 and ended.state = any($2::text[])
         and ($10 = '' or (ended.code = $10 and ended.code <> ''))
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
+        and ($11 = '' or (jobs.retry_of = $11 and jobs.retry_of <> ''))
     order by jobs.id desc limit $8)
 ) as found order by id desc limit $8
 
@@ -67,7 +71,7 @@ with recursive levels as (
 update live set state = 'assigned', epoch = epoch + 1, attempt = attempt + 1, worker = $5, lease_until = $8
 from taken join jobs using (id) where live.id = taken.id
 returning $1::bigint as asker, jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker,
-    live.lease_until, live.log_end, null::float8 as ended, null::bytea as last
+    live.lease_until, live.log_end, live.log_begin, live.cut, null::float8 as ended, null::bytea as last
 
 -- name: move
 -- One caller's move to a state that is no end: $1 which caller, $2 id, $3 sources, $4 epoch or null, $5 state, $6 now,
@@ -88,7 +92,7 @@ with moved as (
     from moved cross join unnest($7::bytea[], $8::bigint[]) with ordinality as event (body, number, nth)
 )
 select $1::bigint as asker, jobs.body, moved.state, moved.epoch, moved.attempt, moved.run_at, moved.worker,
-    moved.lease_until, moved.log_end, null::float8 as ended, null::bytea as last
+    moved.lease_until, moved.log_end, moved.log_begin, moved.cut, null::float8 as ended, null::bytea as last
 from moved join jobs using (id)
 
 -- name: finish
@@ -103,14 +107,16 @@ with gone as (
     select gone.id, gone.log_end + event.nth - 1, $6, event.number, event.body
     from gone cross join unnest($7::bytea[], $8::bigint[]) with ordinality as event (body, number, nth)
 ), kept as (
-    insert into ended (id, handler, state, epoch, attempt, run_at, worker, log_end, ended, last, code)
-    select id, handler, $5, epoch, attempt, run_at, worker, log_end + cardinality($7::bytea[]), $6,
+    insert into ended (
+        id, handler, state, epoch, attempt, run_at, worker, log_end, log_begin, cut, ended, last, code
+    )
+    select id, handler, $5, epoch, attempt, run_at, worker, log_end + cardinality($7::bytea[]), log_begin, cut, $6,
         ($7::bytea[])[cardinality($7::bytea[])], $10
     from gone
     returning *
 )
 select $1::bigint as asker, jobs.body, kept.state, kept.epoch, kept.attempt, kept.run_at, kept.worker,
-    0::float8 as lease_until, kept.log_end, kept.ended, kept.last
+    0::float8 as lease_until, kept.log_end, kept.log_begin, kept.cut, kept.ended, kept.last
 from kept join jobs using (id)
 
 -- name: renew
@@ -128,11 +134,12 @@ with adopted as (
     returning *
 )
 select jobs.body, adopted.state, adopted.epoch, adopted.attempt, adopted.run_at, adopted.worker, adopted.lease_until,
-    adopted.log_end, null::float8 as ended, null::bytea as last
+    adopted.log_end, adopted.log_begin, adopted.cut, null::float8 as ended, null::bytea as last
 from adopted join jobs using (id)
 
 -- name: overdue
-select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until, live.log_end,
+select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
+    live.log_end, live.log_begin, live.cut,
     null::float8 as ended, null::bytea as last
 from (
     select id, min(at) as at from (
@@ -181,34 +188,3 @@ cross join lateral (
 ) as sized
 join entries on entries.job = asked.job and entries.place = sized.place
 where sized.before < asked.size order by asked.nth, entries.place
-
--- name: prune
--- $1 handler, $2 ended before, $3 how many to keep, $4 limit, $5 now. What another transaction has locked is left.
-with doomed as materialized (
-    select old.id from ended as old
-    where old.handler = $1
-        and (old.ended < $2 or (old.ended, old.id) <= (
-            select ended, id from ended where handler = $1 order by ended desc, id desc offset $3 limit 1
-        ))
-        and not exists (select from keys where keys.id = old.id and keys.until > $5)
-        and not exists (select from caches where caches.id = old.id and caches.until > $5)
-        and not exists (
-            select from links join live on live.id = links.child where links.parent = old.id
-        )
-    order by old.ended, old.id limit $4 for update of old skip locked
-), gone as (
-    delete from ended using doomed where ended.id = doomed.id returning ended.id
-), logs as (
-    delete from entries using doomed where entries.job = doomed.id
-), bodies as (
-    delete from jobs using doomed where jobs.id = doomed.id
-), old_keys as (
-    delete from keys using doomed where keys.id = doomed.id
-), old_caches as (
-    delete from caches using doomed where caches.id = doomed.id
-), to_parents as (
-    delete from links using doomed where links.child = doomed.id
-), to_children as (
-    delete from links using doomed where links.parent = doomed.id
-)
-select count(*) from gone

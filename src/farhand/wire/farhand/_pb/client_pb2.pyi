@@ -387,7 +387,7 @@ class SubmitResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[JobView, _Mapping]] = ..., how: _Optional[str] = ...) -> None: ...
 
 class JobView(_message.Message):
-    __slots__ = ("job_id", "handler", "group", "state", "attempt", "attempts", "created", "run_at", "ended", "worker_id", "offset", "priority", "labels", "after", "retry_of", "schedule", "last", "inputs")
+    __slots__ = ("job_id", "handler", "group", "state", "attempt", "attempts", "created", "run_at", "ended", "worker_id", "offset", "priority", "labels", "after", "retry_of", "schedule", "last", "inputs", "first")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -420,6 +420,7 @@ class JobView(_message.Message):
     SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     handler: str
     group: str
@@ -438,7 +439,8 @@ class JobView(_message.Message):
     schedule: str
     last: JobEvent
     inputs: _containers.ScalarMap[str, str]
-    def __init__(self, job_id: _Optional[str] = ..., handler: _Optional[str] = ..., group: _Optional[str] = ..., state: _Optional[str] = ..., attempt: _Optional[int] = ..., attempts: _Optional[int] = ..., created: _Optional[float] = ..., run_at: _Optional[float] = ..., ended: _Optional[float] = ..., worker_id: _Optional[str] = ..., offset: _Optional[int] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., after: _Optional[_Iterable[str]] = ..., retry_of: _Optional[str] = ..., schedule: _Optional[str] = ..., last: _Optional[_Union[JobEvent, _Mapping]] = ..., inputs: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    first: int
+    def __init__(self, job_id: _Optional[str] = ..., handler: _Optional[str] = ..., group: _Optional[str] = ..., state: _Optional[str] = ..., attempt: _Optional[int] = ..., attempts: _Optional[int] = ..., created: _Optional[float] = ..., run_at: _Optional[float] = ..., ended: _Optional[float] = ..., worker_id: _Optional[str] = ..., offset: _Optional[int] = ..., priority: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., after: _Optional[_Iterable[str]] = ..., retry_of: _Optional[str] = ..., schedule: _Optional[str] = ..., last: _Optional[_Union[JobEvent, _Mapping]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., first: _Optional[int] = ...) -> None: ...
 
 class GetJobRequest(_message.Message):
     __slots__ = ("job_id",)

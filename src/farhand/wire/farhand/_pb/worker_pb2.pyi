@@ -111,7 +111,7 @@ class Handler(_message.Message):
     def __init__(self, name: _Optional[str] = ..., doc: _Optional[str] = ..., parameters: _Optional[bytes] = ..., result: _Optional[bytes] = ..., streams: bool = ..., isolate: _Optional[str] = ..., timeout: _Optional[float] = ..., durable: _Optional[_Union[JobDefaults, _Mapping]] = ...) -> None: ...
 
 class JobDefaults(_message.Message):
-    __slots__ = ("attempts", "backoff", "never", "cache", "cache_ttl", "version", "schedule", "timezone", "missed")
+    __slots__ = ("attempts", "backoff", "never", "cache", "cache_ttl", "version", "schedule", "timezone", "missed", "keep", "keep_for", "keep_log")
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
     NEVER_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +121,9 @@ class JobDefaults(_message.Message):
     SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     TIMEZONE_FIELD_NUMBER: _ClassVar[int]
     MISSED_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FOR_FIELD_NUMBER: _ClassVar[int]
+    KEEP_LOG_FIELD_NUMBER: _ClassVar[int]
     attempts: int
     backoff: float
     never: _containers.RepeatedScalarFieldContainer[str]
@@ -130,7 +133,10 @@ class JobDefaults(_message.Message):
     schedule: str
     timezone: str
     missed: str
-    def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ..., schedule: _Optional[str] = ..., timezone: _Optional[str] = ..., missed: _Optional[str] = ...) -> None: ...
+    keep: int
+    keep_for: float
+    keep_log: int
+    def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ..., schedule: _Optional[str] = ..., timezone: _Optional[str] = ..., missed: _Optional[str] = ..., keep: _Optional[int] = ..., keep_for: _Optional[float] = ..., keep_log: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "hub_id", "version", "heartbeat", "lease")
