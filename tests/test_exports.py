@@ -25,7 +25,8 @@ def test_each_name_is_real(name: str) -> None:
 
 
 def test_every_error_a_caller_can_meet_is_there() -> None:
-    inside = {"ProtocolViolation", "Replaced", "ScheduleNotFound"}  # the last is for who tends schedules, by its room
+    inside = {"ProtocolViolation", "Replaced"}
+    inside |= {"ScheduleNotFound", "LogPruned"}  # for who tends schedules or reads logs from an offset, by their room
     over_http = {"HeadersTooLarge", "MethodNotAllowed", "RouteNotFound", "TooSlow", "UnsupportedMedia"}
     assert {one.__name__ for one in errors.BY_CODE.values()} - inside - over_http <= set(farhand.__all__)
 
