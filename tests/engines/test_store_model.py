@@ -102,7 +102,14 @@ class Asker:
         epoch, run_at = pick.choice((None, None, 1, 2)), pick.choice((None, self.now + 3.0))
         return {
             "change": Change(
-                id=self._some(), sources=sources(how), to=to, epoch=epoch, said=said, run_at=run_at, answers=answers
+                id=self._some(),
+                sources=sources(how),
+                to=to,
+                epoch=epoch,
+                said=said,
+                run_at=run_at,
+                answers=answers,
+                worker=pick.choice(("", "w3")),
             )
         }
 

@@ -102,7 +102,7 @@ async def test_a_job_is_submitted_followed_and_answers(client: AsyncClient) -> N
     entries = [entry async for entry in job.watch()]
     assert [entry.offset for entry in entries] == list(range(len(entries)))
     assert [entry.event.kind for entry in entries] == [Kind.QUEUED, Kind.STARTED, Kind.SUCCEEDED]
-    assert entries[1].event.worker == "w1"
+    assert entries[1].event.worker == (await job.info()).worker == "w1"
     info = await job.info()
     assert (info.status, info.attempt, info.entries) == ("succeeded", 1, 3)
     assert [one.id for one in await client.jobs(handler="add", status="succeeded")] == [job.id]
@@ -131,6 +131,7 @@ async def test_a_watcher_sees_what_comes(client: AsyncClient) -> None:
     watching = asyncio.ensure_future(watch())
     await until(job, "running")
     assert not watching.done()
+    assert (await job.info()).worker == "w1"
     gate["x"].set()
     await asyncio.wait_for(watching, 10)
     assert seen == [Kind.QUEUED, Kind.STARTED, Kind.SUCCEEDED]

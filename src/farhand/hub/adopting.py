@@ -76,7 +76,7 @@ class Adopting:
         ):
             self._disown(link, hold)
             return True
-        kept = await self._store.adopt(Lease(id, kept.epoch), self._hub.id, self._store.now() + self._lease)
+        kept = await self._store.adopt(Lease(id, kept.epoch), worker.id, self._store.now() + self._lease)
         if kept is None:
             return False
         self._begin(link, worker, hold, kept, await self._chunks(kept, hold))

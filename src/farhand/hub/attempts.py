@@ -102,6 +102,7 @@ def move_of(kept: KeptJob, verdict: Verdict, said: tuple[Said, ...]) -> Change:
         said=(*before, last),
         run_at=verdict.run_at,
         answers=answers(kept.job, to),
+        worker=said[0].event.worker,  # where it began and ended in one
     )
 
 
@@ -220,7 +221,14 @@ class Attempts:
         async def write() -> int | None:
             id, epoch = attempt.lease.id, attempt.lease.epoch
             if said[0].event.kind is Kind.STARTED:
-                change = Change(id=id, sources=frozenset({State.ASSIGNED}), to=State.RUNNING, epoch=epoch, said=said)
+                change = Change(
+                    id=id,
+                    sources=frozenset({State.ASSIGNED}),
+                    to=State.RUNNING,
+                    epoch=epoch,
+                    said=said,
+                    worker=said[0].event.worker,
+                )
                 if await self.change(change, now) is not None:
                     return attempt.offset
             return await self._store.append(attempt.lease, said, now)

@@ -73,9 +73,10 @@ class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as the store has it now.
 
     `epoch` fences: each claim raises it, and only writes that name the current one count. `attempt` counts from 1, 0
-    before the first. `run_at` is when it may begin (again). `last` is its last event once it has ended; `offset` is the
-    place that the next event of its log will have, and `first` that of the first one that is still kept. `cut` is how
-    many chunks of the attempt that goes on at `first` came before it.
+    before the first. `run_at` is when it may begin (again). `worker` has or had it; until it says so, the hub that
+    claimed it. `last` is its last event once it has ended; `offset` is the place that the next event of its log will
+    have, and `first` that of the first one that is still kept. `cut` is how many chunks of the attempt that goes on at
+    `first` came before it.
     """
 
     job: DurableJob

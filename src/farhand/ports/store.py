@@ -45,7 +45,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One move of one job, with the events that go into its log.
 
     It is made only if the job's state is one of `sources`, and its epoch is `epoch` unless that is None. `run_at` where
-    it is queued again; a job that is queued again has no worker and no lease. A move to an end records the last of
+    it is queued again; a job that is queued again has no worker and no lease. `worker` is who has it, where that is
+    known now. A move to an end records the last of
     `said` as the job's `last` event, frees its cache key unless it `answers` for equal work, and settles the children
     that wait for it: each goes from WAITING to QUEUED once all its parents have succeeded, or to FAILED, with a fault
     of code PARENT_FAILED that names the parent, once one has ended otherwise; and so on with their children.
@@ -58,6 +59,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     said: tuple[Said, ...] = ()
     run_at: float | None = None
     answers: bool = False
+    worker: str = ""
 
 
 class Lease(msgspec.Struct, frozen=True):

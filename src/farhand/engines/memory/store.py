@@ -145,6 +145,8 @@ class MemoryStore:
         if kept is None or kept.state not in change.sources or change.epoch not in (None, kept.epoch):
             return None
         self._say(change.id, change.said, now)
+        if change.worker:
+            self._jobs[change.id] = replace(self._jobs[change.id], worker=change.worker)
         if change.to in ENDS:
             last = change.said[-1].event if change.said else None
             self._end(change.id, change.to, last, now, answers=change.answers)

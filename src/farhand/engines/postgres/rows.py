@@ -50,7 +50,7 @@ def move(asker: int, change: Change, now: float) -> tuple[Any, ...]:
 def finish(asker: int, change: Change, now: float, *, tied: bool) -> tuple[Any, ...]:
     """The parameters of `finish`."""
     fault = change.said[-1].event.fault if change.said else None
-    return (*move(asker, change, now), tied, "" if fault is None else fault.code)
+    return (*move(asker, change, now), tied, "" if fault is None else fault.code, change.worker)
 
 
 def said(events: Sequence[Said]) -> tuple[list[bytes], list[int]]:

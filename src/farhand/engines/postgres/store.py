@@ -302,7 +302,9 @@ class PostgresStore:
         return taken
 
     async def _move(self, asked: Sequence[tuple[Change, float]]) -> Sequence[KeptJob | None]:
-        given = [(*rows.move(asker, change, now), change.run_at) for asker, (change, now) in enumerate(asked)]
+        given = [
+            (*rows.move(asker, change, now), change.run_at, change.worker) for asker, (change, now) in enumerate(asked)
+        ]
         return await self._each("move", given, len(asked), rows.kept)
 
     async def _end(self, asked: Sequence[tuple[Change, float]]) -> Sequence[KeptJob | None]:

@@ -107,7 +107,7 @@ async def _release(connection: Any, parent: str, now: float) -> list[KeptJob]:
     released: list[KeptJob] = []
     for row in await connection.fetch(_TIES["ready"], children):
         change = Change(id=row["id"], sources=frozenset({State.WAITING}), to=State.QUEUED)
-        released += map(rows.kept, await connection.fetch(_JOBS["move"], *rows.move(0, change, now), None))
+        released += map(rows.kept, await connection.fetch(_JOBS["move"], *rows.move(0, change, now), None, ""))
     return released
 
 

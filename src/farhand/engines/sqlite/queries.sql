@@ -45,7 +45,7 @@ UPDATE jobs SET state = 'queued' WHERE id = ?;
 
 -- name: finish
 -- The one end.
-UPDATE jobs SET state = ?, ended = ?, last = ?, code = ?, entries = ?, lease_until = 0 WHERE id = ?;
+UPDATE jobs SET state = ?, ended = ?, last = ?, code = ?, entries = ?, worker = ?, lease_until = 0 WHERE id = ?;
 
 -- name: renew
 -- Extend a lease that still holds.

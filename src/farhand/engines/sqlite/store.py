@@ -381,7 +381,7 @@ class _Write:
             epoch=epoch,
             attempt=attempt,
             run_at=run_at,
-            worker=worker,
+            worker=change.worker or worker,
             lease_until=0.0 if ends else lease_until,
             offset=entries,
             first=first,
@@ -437,7 +437,7 @@ class _Write:
         job, state, last = kept.job, kept.state, kept.last
         code = last.fault.code if last is not None and last.fault is not None else ""
         body = None if last is None else self._entries[-1][-1]
-        self._ended[job.id] = (state.value, self._now, body, code, kept.offset, job.id)
+        self._ended[job.id] = (state.value, self._now, body, code, kept.offset, kept.worker, job.id)
         self._recent.drop(job.id)
         if job.cache_key and not answers:
             self._do("drop_cached", job.cache_key, job.id)

@@ -211,6 +211,18 @@ class StoreConformance:
         assert ids(await store.claim(claim(), 4.0)) == []
         assert ids(await store.claim(claim(labels={"gpu": "1", "x": "y"}), 60.0)) == ["later", "special"]
 
+    async def test_who_has_a_job_is_kept_once_it_is_known(self, store: Store) -> None:
+        for id in ("a", "b"):
+            await store.add(job(id), 2.0)
+        await store.claim(claim(worker="hub"), 3.0)
+        begun = await store.change(move("a", Move.START, State.RUNNING, worker="w1"), 4.0)
+        ended = await store.change(move("a", Move.SUCCEED, State.SUCCEEDED, DONE), 5.0)
+        assert [one and one.worker for one in (begun, ended, await store.get("a"))] == ["w1"] * 3
+        again = await store.change(move("b", Move.RETRY, State.QUEUED, worker="w1", run_at=6.0), 6.0)
+        await store.claim(claim(worker="hub"), 7.0)
+        at_once = await store.change(move("b", Move.SUCCEED, State.SUCCEEDED, DONE, worker="w2"), 8.0)
+        assert [one and one.worker for one in (again, at_once, await store.get("b"))] == ["", "w2", "w2"]
+
     async def test_claims_at_once_never_give_a_job_twice(self, store: Store) -> None:
         await asyncio.gather(*[store.add(job(f"{n:03d}"), 2.0) for n in range(200)])
         claims = await asyncio.gather(*[store.claim(claim(13), 3.0) for _ in range(20)])

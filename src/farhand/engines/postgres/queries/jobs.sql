@@ -75,13 +75,13 @@ returning $1::bigint as asker, jobs.body, live.state, live.epoch, live.attempt, 
 
 -- name: move
 -- One caller's move to a state that is no end: $1 which caller, $2 id, $3 sources, $4 epoch or null, $5 state, $6 now,
--- $7 events, $8 their numbers, $9 run at or null.
+-- $7 events, $8 their numbers, $9 run at or null, $10 the worker if it is known now.
 with moved as (
     update live set
         state = $5,
         run_at = case when $5 = 'queued' then coalesce($9::float8, run_at) else run_at end,
         delayed = case when $5 = 'queued' then coalesce($9::float8, run_at) > $6 else delayed end,
-        worker = case when $5 = 'queued' then '' else worker end,
+        worker = case when $5 = 'queued' then '' else coalesce(nullif($10, ''), worker) end,
         lease_until = case when $5 = 'queued' then 0 else lease_until end,
         log_end = log_end + cardinality($7::bytea[])
     where id = $2 and state = any($3::text[]) and ($4::bigint is null or epoch = $4)
@@ -97,7 +97,7 @@ from moved join jobs using (id)
 
 -- name: finish
 -- One caller's move to an end: $1 to $8 as for `move`, $9 whether it may be a job on whose end something depends, which
--- is then to be settled in the same transaction, $10 the code of its fault.
+-- is then to be settled in the same transaction, $10 the code of its fault, $11 the worker if it is known now.
 with gone as (
     delete from live
     where id = $2 and state = any($3::text[]) and ($4::bigint is null or epoch = $4) and (not tied or $9)
@@ -110,7 +110,8 @@ with gone as (
     insert into ended (
         id, handler, state, epoch, attempt, run_at, worker, log_end, log_begin, cut, ended, last, code
     )
-    select id, handler, $5, epoch, attempt, run_at, worker, log_end + cardinality($7::bytea[]), log_begin, cut, $6,
+    select id, handler, $5, epoch, attempt, run_at, coalesce(nullif($11, ''), worker),
+        log_end + cardinality($7::bytea[]), log_begin, cut, $6,
         ($7::bytea[])[cardinality($7::bytea[])], $10
     from gone
     returning *
