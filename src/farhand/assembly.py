@@ -22,6 +22,7 @@ from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
+    from farhand.fronts.control.tasks import Tasks
     from farhand.fronts.http.server import HttpServer
 
 
@@ -29,12 +30,18 @@ class RunningHub:
     """A hub that serves. `address` is ``HOST:PORT`` as it listens; an async context manager that stops at the end."""
 
     def __init__(
-        self, hub: Hub, server: Server, durables: Durables | None = None, http: HttpServer | None = None
+        self,
+        hub: Hub,
+        server: Server,
+        durables: Durables | None = None,
+        http: HttpServer | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
         self.hub = hub
         self._server = server
         self._durables = durables
         self._http = http
+        self._tasks = tasks
 
     @property
     def address(self) -> str:
@@ -56,6 +63,8 @@ class RunningHub:
         await self._server.stop()
         if self._http is not None:
             await self._http.stop()
+        if self._tasks is not None:
+            await self._tasks.stop()
         if self._durables is not None:
             await self._durables.stop()
 
@@ -115,10 +124,11 @@ async def serve_hub(
     hub = Hub(limits)
     durables = None if store is None else Durables(hub, store, lease)
     server = Server(hub, durables)
-    door = None
+    door, tasks = None, None
     try:
         if http is not None:
-            door = _http_server(hub, durables)
+            tasks = None if durables is None else _hub_tasks(hub, durables)
+            door = _http_server(hub, durables, tasks)
             await door.start(http)
         await server.start(address)
     except BaseException:
@@ -129,14 +139,23 @@ async def serve_hub(
         raise
     if durables is not None:
         durables.start()
-    return RunningHub(hub, server, durables, door)
+    return RunningHub(hub, server, durables, door, tasks)
 
 
-def _http_server(hub: Hub, durables: Durables | None) -> HttpServer:
+def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
+    """A hub's durable jobs as tasks of an orchestrator."""
+    from farhand.fronts.control.hub import HubWays
+    from farhand.fronts.control.tasks import Tasks
+
+    return Tasks(hub, durables, HubWays())
+
+
+def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None) -> HttpServer:
     """The HTTP door, with the routes of every front that has some."""
+    from farhand.fronts.control.routes import control_router
     from farhand.fronts.http.server import HttpServer
 
-    return HttpServer(hub, durables)
+    return HttpServer(hub, durables, [] if tasks is None else [control_router(tasks)])
 
 
 def build_worker(

@@ -201,7 +201,7 @@ def fields_of(message: Message, *, set_only: bool = False) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any, field: FieldDescriptor) -> Any:
+def _plain(value: Any, field: Any) -> Any:
     if isinstance(value, str | bytes | bool | float):
         return value
     if isinstance(value, Message):

@@ -108,6 +108,11 @@ def output_answer(output: Any) -> dict[str, Any]:
     return {"output": output}
 
 
+def encode(body: Any) -> bytes:
+    """A body as JSON."""
+    return msgspec.json.encode(body, enc_hook=str)
+
+
 def detail(text: str) -> dict[str, str]:
     """What an answer that is no success says."""
     return {"detail": text}
@@ -118,6 +123,7 @@ __all__ = [
     "Reference",
     "Status",
     "detail",
+    "encode",
     "execute_answer",
     "output_answer",
     "percent",

@@ -44,4 +44,3 @@ def read_result(payload: Payload) -> Result:
         return msgspec.convert(from_payload(payload), Result)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidArguments(f"a job's result is none of a service's: {error}") from None
-
