@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from farhand.model.durable import KeptJob
 from farhand.model.handler import HandlerSpec
 from farhand.model.payload import Media, Payload
 from farhand.wire.control.orders import Execute
@@ -16,6 +15,8 @@ from farhand.wire.values import to_payload
 class HubWays:
     """`tasks.Ways` of a hub."""
 
+    reads = False
+
     def arguments(self, order: Execute, spec: HandlerSpec) -> Payload:
         """The parameters; with the references in `inputs` where the handler takes an argument of that name."""
         args = dict(order.parameters)
@@ -23,11 +24,11 @@ class HubWays:
             args["inputs"] = order.inputs
         return to_payload(args, int(Media.JSON), what="the order's parameters")
 
-    def output(self, kept: KeptJob, base: str) -> dict[str, Any]:
+    def output(self, id: str, result: Payload, base: str) -> dict[str, Any]:
         """Where it is over HTTP."""
-        return {"protocol": "http", "uri": f"{base}/v1/jobs/{kept.job.id}/result", "format": "json"}
+        return {"protocol": "http", "uri": f"{base}/v1/jobs/{id}/result", "format": "json"}
 
-    def ended(self, kept: KeptJob) -> None:
+    def ended(self, id: str, result: Payload | None) -> None:
         """The hub keeps it."""
 
 

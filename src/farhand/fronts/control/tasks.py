@@ -12,13 +12,14 @@ import msgspec
 import structlog
 
 from farhand.errors import FarhandError, HandlerNotFound, TaskFailed
+from farhand.hub.calling import kept_answer
 from farhand.hub.durable import Durables
 from farhand.hub.service import Hub
 from farhand.model.durable import Entry, KeptJob
 from farhand.model.event import Kind, Progress
 from farhand.model.handler import HandlerSpec
 from farhand.model.order import Order
-from farhand.model.payload import Payload
+from farhand.model.payload import NOTHING, Payload
 from farhand.wire.control import orders
 from farhand.wire.control.orders import Execute
 
@@ -29,16 +30,18 @@ SEEN = 10_000
 
 
 class Ways(Protocol):
-    """How an order becomes a job's arguments, and its end a reference."""
+    """How an order becomes a job's arguments, and its end a reference. `reads` says whether results are looked at."""
+
+    reads: bool
 
     def arguments(self, order: Execute, spec: HandlerSpec) -> Payload:
         """What the handler is called with."""
 
-    def output(self, kept: KeptJob, base: str) -> dict[str, Any]:
+    def output(self, id: str, result: Payload, base: str) -> dict[str, Any]:
         """Where the result of a job that succeeded is; `base` is how the asker reached us, ``http://HOST:PORT``."""
 
-    def ended(self, kept: KeptJob) -> None:
-        """A job that was ordered here has ended."""
+    def ended(self, id: str, result: Payload | None) -> None:
+        """A job that was ordered here has ended; its result where it succeeded."""
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +86,7 @@ class Tasks:
         await asyncio.wait({self._watched[id]}, timeout=self._options.at_once)
         kept = await self._durables.get(id)
         status = orders.status_of(kept)
-        output = self._ways.output(kept, base) if status == "complete" else None
+        output = self._ways.output(id, await self.result(id), base) if status == "complete" else None
         return orders.execute_answer(status, id, output, _reason(kept))
 
     async def status(self, id: str) -> dict[str, Any]:
@@ -107,7 +110,7 @@ class Tasks:
         kept = await self.get(id)
         if orders.status_of(kept) != "complete":
             raise TaskFailed("Task not complete")
-        return orders.output_answer(self._ways.output(kept, base))
+        return orders.output_answer(self._ways.output(id, await self.result(id), base))
 
     # -- for the other doors -----------------------------------------------------------------------------------------
 
@@ -147,6 +150,12 @@ class Tasks:
             await asyncio.wait({watching})
         return kept
 
+    async def result(self, id: str) -> Payload:
+        """The result of a task that is complete; nothing where nobody looks at it."""
+        if not self._ways.reads:
+            return NOTHING
+        return (await kept_answer(self._durables, id))[0]
+
     async def stop(self) -> None:
         """Watch no task any more."""
         watching = list(self._watched.values())
@@ -164,7 +173,8 @@ class Tasks:
         """Follow a task to its end."""
         try:
             await self._follow(id, lambda offset: False)
-            self._ways.ended(await self._durables.get(id))
+            succeeded = orders.status_of(await self._durables.get(id)) == "complete"
+            self._ways.ended(id, await self.result(id) if succeeded else None)
         except Exception:
             self._log.exception("a task can't be followed", task=id)
         finally:

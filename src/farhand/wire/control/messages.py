@@ -255,3 +255,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int] | None:
         if byte < 0x80:
             return value, at + shift + 1
     raise InvalidArguments("a stream of messages has a length that is no number")
+
+
+def carried(data: bytes, kind: type[Message]) -> bytes:
+    """A message of this type, serialized, that carries these bytes."""
+    return kind(**{carrier(kind): data}).SerializeToString()

@@ -13,8 +13,8 @@ from farhand.model.state import ENDS, State
 
 Status = Literal["complete", "running", "failed"]
 
-FAILED_PLAINLY = frozenset({"farhand.errors.TaskFailed", "farhand.errors.InputRefused"})
-"""Errors whose message is the whole reason, as the one who raised it meant it."""
+OURS = "farhand.errors."
+"""Errors of ours say all in their message, without their name before it."""
 
 
 class Execute(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ def reason(fault: Fault | None) -> str:
     if fault is None:
         return "the task did not succeed"
     kind = str(fault.details.get("type", ""))
-    if not kind or kind in FAILED_PLAINLY:
+    if not kind or kind.startswith(OURS):
         return fault.message or kind.rpartition(".")[2] or fault.code
     return f"{kind}: {fault.message}" if fault.message else kind
 
