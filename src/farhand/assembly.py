@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from farhand.errors import InvalidArguments, Unavailable
 from farhand.fronts.grpc.server import Server
 from farhand.hub.durable import Durables
 from farhand.hub.leases import LEASE
+from farhand.hub.loopback import check_reach
 from farhand.hub.pruning import KEEP
 from farhand.hub.service import Hub
 from farhand.model.durable import Keep
@@ -24,19 +27,34 @@ from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
+    from farhand.fronts.control.data import DataServer
+    from farhand.fronts.control.tasks import Tasks
+    from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
+    from farhand.kits.service.options import ServiceOptions
 
 
 class RunningHub:
     """A hub that serves. `address` is ``HOST:PORT`` as it listens; an async context manager that stops at the end."""
 
     def __init__(
-        self, hub: Hub, server: Server, durables: Durables | None = None, http: HttpServer | None = None
+        self,
+        hub: Hub,
+        server: Server,
+        durables: Durables | None = None,
+        http: HttpServer | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
         self.hub = hub
         self._server = server
         self._durables = durables
         self._http = http
+        self._tasks = tasks
+
+    @property
+    def durables(self) -> Durables | None:
+        """Its durable jobs; None where it keeps none."""
+        return self._durables
 
     @property
     def address(self) -> str:
@@ -58,6 +76,8 @@ class RunningHub:
         await self._server.stop()
         if self._http is not None:
             await self._http.stop()
+        if self._tasks is not None:
+            await self._tasks.stop()
         if self._durables is not None:
             await self._durables.stop()
 
@@ -120,10 +140,11 @@ async def serve_hub(
     hub = Hub(limits)
     durables = None if store is None else Durables(hub, store, lease, keep)
     server = Server(hub, durables)
-    door = None
+    door, tasks = None, None
     try:
         if http is not None:
-            door = _http_server(hub, durables)
+            tasks = None if durables is None else _hub_tasks(hub, durables)
+            door = _http_server(hub, durables, tasks)
             await door.start(http)
         await server.start(address)
     except BaseException:
@@ -134,14 +155,23 @@ async def serve_hub(
         raise
     if durables is not None:
         durables.start()
-    return RunningHub(hub, server, durables, door)
+    return RunningHub(hub, server, durables, door, tasks)
 
 
-def _http_server(hub: Hub, durables: Durables | None) -> HttpServer:
+def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
+    """A hub's durable jobs as tasks of an orchestrator."""
+    from farhand.fronts.control.hub import HubWays
+    from farhand.fronts.control.tasks import Tasks
+
+    return Tasks(hub, durables, HubWays())
+
+
+def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None) -> HttpServer:
     """The HTTP door, with the routes of every front that has some."""
+    from farhand.fronts.control.routes import control_router
     from farhand.fronts.http.server import HttpServer
 
-    return HttpServer(hub, durables)
+    return HttpServer(hub, durables, [] if tasks is None else [control_router(tasks)])
 
 
 def build_worker(
@@ -154,4 +184,153 @@ def build_worker(
     return Worker(app, options, LocalThreads(), LocalProcesses(), link_loop, on_ready)
 
 
-__all__ = ["RunningHub", "build_worker", "new_loop", "open_store", "run_process", "serve_hub"]
+class RunningService:
+    """A service that serves: `http` and `grpc` are ``HOST:PORT`` as it listens. It is made of a hub that only its own
+    worker dials, a door for orders and a door for data. An async context manager that stops at the end."""
+
+    def __init__(self, hub: RunningHub, tasks: Tasks, folder: Path) -> None:
+        self.http = self.grpc = ""
+        self.hub = hub
+        self.tasks = tasks
+        self._folder = folder
+        self._chore: asyncio.Task[None] | None = None
+        self._worker: Worker | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._listener: Listener | None = None
+        self._data: DataServer | None = None
+
+    async def work(self, worker: Worker, ready: asyncio.Event) -> None:
+        """Let the worker begin; what it raises passes through."""
+        self._worker = worker
+        self._running = asyncio.ensure_future(worker.run(grace=0))
+        waiting = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({self._running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._running.done():
+            await self._running
+
+    async def open(
+        self, listener: Listener, data: DataServer, at: tuple[str, int, int], tidy: Callable[[], None]
+    ) -> None:
+        """Open the doors on host, HTTP port and gRPC port; call `tidy` now and then."""
+        host, port, grpc_port = at
+        self._listener, self._data = listener, data
+        self.http = f"{host}:{await listener.start(host, port)}"
+        self.grpc = f"{host}:{await data.start(host, grpc_port)}"
+        self._chore = asyncio.ensure_future(self._tick(listener, tidy))
+
+    async def _tick(self, listener: Listener, tidy: Callable[[], None]) -> None:
+        while True:
+            listener.date()
+            tidy()
+            await asyncio.sleep(1.0)
+
+    @property
+    def ended(self) -> asyncio.Task[None] | None:
+        """The worker's life, which lasts as long as the service's unless it fails."""
+        return self._running
+
+    async def drain(self, grace: float) -> bool:
+        """Take no new orders and wait up to `grace` seconds for the tasks that run; whether all of them ended."""
+        if self._data is not None:
+            await self._data.drain()
+        return await self.hub.drain(grace)
+
+    async def stop(self) -> None:
+        """Close the doors, end what runs, and remove what was kept."""
+        if self._chore is not None:
+            self._chore.cancel()
+        if self._data is not None:
+            await self._data.stop(1.0)
+        if self._listener is not None:
+            await self._listener.stop()
+            await self._listener.wait_closed()
+        await self.tasks.stop()
+        if self._worker is not None and self._running is not None:
+            self._worker.stop()
+            self._worker.stop()
+            await asyncio.gather(self._running, return_exceptions=True)
+        await self.hub.stop()
+        await asyncio.to_thread(shutil.rmtree, self._folder, True)
+
+    async def __aenter__(self) -> RunningService:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+async def serve_service(options: ServiceOptions) -> RunningService:
+    """Start a service. What the app's own code raises passes through.
+
+    Raises:
+        PermissionDenied: others could reach it, and it asks for no key.
+        Unavailable: a port is taken.
+        AppNotFound: there is no such app or proto.
+    """
+    from farhand.engines.files.spool import FileSpool, SpoolLimits
+    from farhand.fronts.control import routes
+    from farhand.fronts.control.data import DataServer
+    from farhand.fronts.control.download import data_routes
+    from farhand.fronts.control.results import Public, ServiceWays
+    from farhand.fronts.control.tasks import TaskOptions, Tasks
+    from farhand.fronts.http.listener import Listener
+    from farhand.kits.service.loading import CHILD, Parts, Service, spool_folder
+
+    check_reach(options.host, options.key)
+    folder = spool_folder()
+    limits = SpoolLimits(disk=options.disk, count=options.count, age=options.age)
+    try:
+        spool = FileSpool(folder, limits)
+        parts = Parts(
+            target=options.target, protos=options.protos, folder=str(folder), policy=options.policy, disk=options.disk
+        )
+        service = Service(parts, spool)
+        hub = await serve_hub(store=await open_store(options.store))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    durables = hub.durables
+    assert durables is not None
+    ways = ServiceWays(spool, service.rpcs)
+    tasks = Tasks(hub.hub, durables, ways, TaskOptions(timeout=options.timeout))
+    running, ready, loop = RunningService(hub, tasks, folder), asyncio.Event(), asyncio.get_running_loop()
+    try:
+        parts.tell()
+        worker = build_worker(
+            service.wrapped,
+            WorkerOptions(hub=hub.address, slots=options.slots, reference=CHILD),
+            lambda id: _set_soon(loop, ready),
+            new_loop,
+        )
+        await running.work(worker, ready)
+        data = DataServer(service.rpcs, tasks, ways, spool, list(service.wrapped.handlers))
+        router = routes.control_router(tasks, options.key, data_routes(tasks, ways, spool, options.key))
+        listener = Listener(routes.application(router), "; PORT or --port takes another")
+        await running.open(listener, data, (options.host, options.port, options.grpc_port), spool.tidy)
+    except BaseException:
+        await running.stop()
+        raise
+    host = options.public or "localhost"
+    ways.public = Public(
+        grpc=f"{host}:{running.grpc.rpartition(':')[2]}", http=f"http://{host}:{running.http.rpartition(':')[2]}"
+    )
+    return running
+
+
+def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(event.set)
+
+
+__all__ = [
+    "RunningHub",
+    "RunningService",
+    "build_worker",
+    "new_loop",
+    "open_store",
+    "run_process",
+    "serve_hub",
+    "serve_service",
+]

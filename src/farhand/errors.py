@@ -262,6 +262,31 @@ class HeadersTooLarge(FarhandError):
     http_status = 431
 
 
+class TaskFailed(FarhandError):
+    """A task of a service did not succeed; the message is the reason, as its status tells it."""
+
+    code = "TASK_FAILED"
+    grpc_status = "FAILED_PRECONDITION"
+    http_status = 400
+
+
+class InputRefused(FarhandError):
+    """What an order refers to can't be had, is not what the reference says, or may not be fetched; the message names
+    it and says why."""
+
+    code = "INPUT_REFUSED"
+    grpc_status = "FAILED_PRECONDITION"
+    http_status = 400
+
+
+class ResultGone(FarhandError):
+    """A task's result is not kept any more: a service keeps so many, so large, for so long. Run the task again."""
+
+    code = "RESULT_GONE"
+    grpc_status = "NOT_FOUND"
+    http_status = 410
+
+
 BY_CODE: Mapping[str, type[FarhandError]] = {
     cls.code: cls
     for cls in (
@@ -290,6 +315,9 @@ BY_CODE: Mapping[str, type[FarhandError]] = {
         UnsupportedMedia,
         TooSlow,
         HeadersTooLarge,
+        TaskFailed,
+        InputRefused,
+        ResultGone,
     )
 }
 

@@ -150,6 +150,77 @@ def worker(
 
 
 @app.command()
+def service(
+    target: Annotated[
+        str, typer.Argument(metavar="MODULE[:APP]|FILE.py", help="The app, or a module with execute_Name functions.")
+    ],
+    proto: Annotated[
+        list[str] | None,
+        typer.Option("--proto", metavar="MODULE_pb2", help="A compiled proto whose services are served; repeatable."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", envvar="PORT", help="Take orders here over HTTP.")] = 8080,
+    grpc_port: Annotated[
+        int, typer.Option("--grpc-port", envvar="GRPC_PORT", help="Hand data out here over gRPC.")
+    ] = 50051,
+    grpc_host: Annotated[
+        str, typer.Option("--grpc-host", envvar="GRPC_HOST", help="The host in references: what others call this one.")
+    ] = "localhost",
+    host: Annotated[
+        str,
+        typer.Option("--host", envvar="SERVICE_HOST", help="Listen here; any but this machine's own needs a key."),
+    ] = "127.0.0.1",
+    api_key: Annotated[
+        str,
+        typer.Option("--api-key", envvar="SERVICE_API_KEY", show_envvar=True, help="The key that orders must bear."),
+    ] = "",
+    upstreams: Annotated[
+        str,
+        typer.Option(
+            "--upstreams", envvar="SERVICE_UPSTREAMS", help="Hosts that inputs may come from; any, where none is named."
+        ),
+    ] = "",
+    files: Annotated[
+        str, typer.Option("--files", envvar="SERVICE_FILES", help="Folders below which inputs may be files; none.")
+    ] = "",
+    store: Annotated[
+        str, typer.Option("--store", metavar="URL", help="Keep tasks here: sqlite:///FILE, or memory: to forget.")
+    ] = "memory:",
+    slots: Annotated[int | None, typer.Option("--slots", help="Tasks that run at once.")] = None,
+    task_timeout: Annotated[float, typer.Option("--task-timeout", help="Seconds that one task may take.")] = 86400.0,
+    disk: Annotated[float, typer.Option("--disk", help="GiB that results and inputs may take.")] = 20.0,
+    grace: Grace = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Serve an app's handlers to an orchestrator: orders over HTTP, data over gRPC in your own protos."""
+    from farhand.cli import service as serving
+    from farhand.kits.service.options import ServiceOptions
+    from farhand.kits.service.policy import Policy, names
+
+    _log(log_level, log_format)
+    if not (0 <= port <= 65535 and 0 <= grpc_port <= 65535):
+        raise Usage("a port is 0 to 65535")
+    if not (task_timeout > 0 and disk > 0):
+        raise Usage("--task-timeout and --disk are more than 0")
+    wanted = ServiceOptions(
+        target=target,
+        protos=tuple(proto or ()),
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        public=grpc_host,
+        key=api_key,
+        policy=Policy(upstreams=names(upstreams), files=names(files)),
+        store=store,
+        slots=config.resolve(config.SLOTS, slots).value,
+        timeout=task_timeout,
+        disk=int(disk * 1024**3),
+    )
+    raise typer.Exit(serving.run_service(wanted, config.resolve(config.GRACE, grace).value))
+
+
+@app.command()
 def dev(
     file: Annotated[str, typer.Argument(metavar="FILE.py", help="The app's file; FILE.py:NAME for one of several.")],
     grpc: Listen = None,

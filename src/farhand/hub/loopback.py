@@ -32,3 +32,16 @@ def check_loopback(address: str) -> tuple[str, int]:
             "so anyone who reached it could run your handlers. To reach it from elsewhere, use an SSH tunnel"
         )
     return host, int(port)
+
+
+def check_reach(host: str, key: str) -> None:
+    """See that whoever reaches a service on `host` is asked for a `key`, unless that is this machine alone.
+
+    Raises:
+        PermissionDenied: others could reach it, and it asks for no key.
+    """
+    if not key and not is_loopback(host):
+        raise PermissionDenied(
+            f"a service that others reach, on {host}, needs SERVICE_API_KEY: without one, anyone who reached it could "
+            "run your handlers. Set it, or listen on 127.0.0.1"
+        )

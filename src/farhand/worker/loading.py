@@ -29,8 +29,7 @@ def load_app(reference: str) -> App:
         AppNotFound: there is no such module, file or App. What the module itself raises passes through.
     """
     where, _, attribute = reference.partition(":")
-    as_file = where.endswith(".py") or "/" in where
-    module = _load_file(find_file(where)) if as_file else _load_module(where)
+    module = load_module(where)
     found = getattr(module, attribute or "app", None)
     if isinstance(found, App):
         return found
@@ -39,6 +38,16 @@ def load_app(reference: str) -> App:
         raise AppNotFound(f"{attribute or 'app'} in {where} is a {type(found).__name__}, not a farhand.App")
     hint = f"it has {', '.join(apps)}: use {where}:{apps[0]}" if apps else "make one with app = farhand.App()"
     raise AppNotFound(f"{where} has no App named {attribute or 'app'!r}; {hint}")
+
+
+def load_module(where: str) -> ModuleType:
+    """The module of this name, or in this file; the current folder is searched too.
+
+    Raises:
+        AppNotFound: there is no such module or file. What the module itself raises passes through.
+    """
+    as_file = where.endswith(".py") or "/" in where
+    return _load_file(find_file(where)) if as_file else _load_module(where)
 
 
 def _load_module(name: str) -> ModuleType:

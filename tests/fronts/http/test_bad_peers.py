@@ -127,7 +127,7 @@ async def test_an_idle_connection_is_closed(served: RunningHub, monkeypatch: pyt
 
 def _connections(hub: RunningHub) -> list[Any]:
     server: Any = hub._http
-    return list(server._state.connections)
+    return list(server._listener._state.connections)
 
 
 async def test_one_connection_too_many_is_told_to_come_back(

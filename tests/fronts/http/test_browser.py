@@ -42,7 +42,7 @@ async def test_an_event_source_goes_on_where_it_was_cut_and_stops_at_the_end(
             """Cut whoever follows, soon after it has come."""
             while True:
                 await asyncio.sleep(0.05)
-                for one in list(server._state.connections):
+                for one in list(server._listener._state.connections):
                     if one._task in server._door.followers:
                         one.close_now()
 

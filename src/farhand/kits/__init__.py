@@ -1,0 +1,1 @@
+"""What users of one foreign system import, built from the rooms below."""
