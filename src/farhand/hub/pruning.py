@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from farhand.core.keeping import chunks_before, combined
+from farhand.errors import FarhandError
 from farhand.hub import chores
 from farhand.hub.attempts import Attempt, Attempts
 from farhand.hub.chores import Troubles
@@ -100,8 +101,12 @@ class Pruning:
             await asyncio.sleep(TRIM_EVERY)
             with self._troubles.excused("long logs can't be cut; trying again"):
                 for id, most in self._long():
-                    self._firsts[id] = await self._trim(id, most)
-                    self._over.pop(id, None)
+                    self._over.pop(id, None)  # before: it may end meanwhile, and is then to be looked at again
+                    try:
+                        self._firsts[id] = await self._trim(id, most)
+                    except FarhandError:
+                        self._over[id] = most
+                        raise
 
     # -- what is declared --------------------------------------------------------------------------------------------
 
