@@ -105,3 +105,17 @@ def test_an_unknown_option_names_the_nearest() -> None:
         declare(retrys=3)
     with pytest.raises(TypeError, match=r"there is no option 'colour'$"):
         declare(colour="red")
+
+
+def test_what_is_to_be_kept() -> None:
+    assert declare(keep=5, keep_for=60, keep_log=7).keep == Keep(jobs=5, seconds=60.0, entries=7)
+    assert declare(keep=0, keep_for=0).keep == Keep(jobs=0, seconds=0.0)
+    assert declare().keep == Keep()
+    for options, said in (
+        ({"keep": -1}, "keep is a whole number from 0 to 1,000,000,000"),
+        ({"keep": True}, "keep is a whole number"),
+        ({"keep_for": -1}, "keep_for, where not 0, is more than 0 seconds"),
+        ({"keep_log": 1.5}, "keep_log is a whole number"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            declare(**options)

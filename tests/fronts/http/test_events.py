@@ -214,3 +214,21 @@ async def test_a_cancelled_and_an_expired_job_end_their_streams(served: RunningH
         last = read((await following).text)[-1]
         assert last[1] == "cancelled"
         assert last[2]["error"] == "CANCELLED"
+
+
+async def test_a_log_that_was_cut_is_followed_from_where_it_begins(served: RunningHub, web: httpx.AsyncClient) -> None:
+    id = await submit(web, "count", n=5)
+    whole = read((await web.get(f"/v1/jobs/{id}/events")).text)
+    assert served._durables is not None
+    assert await served._durables._store.trim(id, 4, 2)
+    assert (await web.get(f"/v1/jobs/{id}")).json()["first"] == 4
+    assert read((await web.get(f"/v1/jobs/{id}/events")).text) == whole[4:]
+    assert read((await web.get(f"/v1/jobs/{id}/events?from=4")).text) == whole[4:]
+    for asked in (
+        web.get(f"/v1/jobs/{id}/events?from=1"),
+        web.get(f"/v1/jobs/{id}/events", headers={"last-event-id": "0"}),
+        web.get(f"/v1/jobs/{id}/result?wait=5"),
+    ):
+        answer = await asked
+        assert (answer.status_code, answer.json()["code"]) == (410, "LOG_PRUNED")
+        assert answer.json()["details"]["first"] == 4

@@ -50,7 +50,7 @@ _SAID = {
     404: "There is no such thing.",
     408: "The request did not come whole in time.",
     409: "It ended otherwise: cancelled, or not begun because another had failed.",
-    410: "The session is lost.",
+    410: "The session is lost, or that part of the log is not kept any more.",
     413: "A body, an argument object or a result is over its limit.",
     415: "The body is not JSON.",
     429: "A bounded queue is full: wait for `Retry-After`.",

@@ -9,10 +9,11 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from farhand.errors import FarhandError
+from farhand.errors import FarhandError, LogPruned
 from farhand.fronts.http import describing
 from farhand.fronts.http import parameters as given
 from farhand.fronts.http.door import Door, door_of
+from farhand.hub.following import pruned
 from farhand.model.durable import Entry
 from farhand.wire.http import events as wire
 
@@ -87,10 +88,11 @@ class _Follow(Response[bytes]):
     "/v1/jobs/{job:str}/events",
     operation_id="follow",
     summary="Follow a durable job's log",
-    description="Each event has the offset as its id, so that a browser's EventSource goes on where it was.",
+    description="Each event has the offset as its id, so that a browser's EventSource goes on where it was. "
+    "Without one it begins with the first event that is kept.",
     responses={
         204: ResponseSpec(None, description="The log is over, and all of it was seen: come back no more."),
-        **describing.problems_of(*describing.OF_A_JOB),
+        **describing.problems_of(LogPruned, *describing.OF_A_JOB),
     },
     operation_class=describing.EventsOperation,
     tags=["jobs"],
@@ -107,4 +109,6 @@ async def follow(
     kept = await door.kept.get(job)
     if kept.ended is not None and offset >= kept.offset:
         return Response(b"", status_code=204)
-    return _Follow(_Log(door, job, offset))
+    if 0 < offset < kept.first:
+        raise pruned(job, kept.first)
+    return _Follow(_Log(door, job, offset or kept.first))

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 
+from farhand.errors import LogPruned
 from farhand.fronts.http import describing
 from farhand.fronts.http import parameters as given
 from farhand.fronts.http.bodied import json_body
@@ -94,7 +95,7 @@ async def get_job(request: Request[Any, Any, Any], job: given.JobPath) -> JobBod
     description="A job that ended otherwise than by success is answered as the problem it ended with.",
     responses={
         202: ResponseSpec(JobBody, description="It has not ended yet.", generate_examples=False),
-        **describing.problems_of(*describing.OF_A_JOB, *describing.OF_AN_END),
+        **describing.problems_of(LogPruned, *describing.OF_A_JOB, *describing.OF_AN_END),
     },
     operation_class=describing.ResultOperation,
     tags=["jobs"],

@@ -113,7 +113,8 @@ def order(new: NewJob, header_key: str | None) -> Order:
 
 
 class JobBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A durable job as it is now. Times are seconds since 1970. `entries` is how long its log is; `error` and `message`
+    """A durable job as it is now. Times are seconds since 1970. `entries` is how long its log is, and `first` the
+    offset of the first entry that is still kept; `error` and `message`
     say why it ended otherwise than by success. `how` is there after a submit: "new"; or the job was found by its "key",
     as a running "twin", or "cached"."""
 
@@ -128,6 +129,7 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     ended: float | None
     worker: str
     entries: int
+    first: int
     priority: int
     labels: Mapping[str, str]
     after: tuple[str, ...]
@@ -155,6 +157,7 @@ def job_body(kept: KeptJob, how: str | msgspec.UnsetType = msgspec.UNSET) -> Job
         ended=kept.ended,
         worker=kept.worker,
         entries=kept.offset,
+        first=kept.first,
         priority=job.priority,
         labels=job.labels,
         after=job.after,
