@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from farhand import App
+from farhand.model.durable import Keep
 from farhand.model.handler import JobDefaults
 from farhand.wire.farhand import nouns
 
