@@ -293,6 +293,8 @@ hub.run("hang", timeout=None)
 
 def test_ctrl_c_cancels_the_job(address: str) -> None:
     with Client(address) as hub:
+        while hub.hub().running:  # of a test before
+            threading.Event().wait(0.02)
         with subprocess.Popen(
             [sys.executable, "-c", INTERRUPTED, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
