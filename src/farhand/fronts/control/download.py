@@ -64,10 +64,10 @@ def data_routes(tasks: Tasks, ways: ServiceWays, spool: Spool, key: str) -> list
         return _stream(spool.read(spooled), spooled.size, spooled, headers, 200)
 
     @head("/control/data/{task_id:str}", include_in_schema=False)
-    async def about(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[None]:
+    async def about(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
         spooled = await found(request, task_id)
         headers = {**_headers(spooled), "content-length": str(spooled.size)}
-        return Response(None, headers=headers, media_type=MEDIA[spooled.content])
+        return Response(b"", headers=headers, media_type=MEDIA[spooled.content])
 
     return [data, about]
 
