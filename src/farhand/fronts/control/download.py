@@ -64,10 +64,10 @@ def data_routes(tasks: Tasks, ways: ServiceWays, spool: Spool, key: str) -> list
         return _stream(spool.read(spooled), spooled.size, spooled, headers, 200)
 
     @head("/control/data/{task_id:str}", include_in_schema=False)
-    async def about(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
+    async def about(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[None]:
         spooled = await found(request, task_id)
-        headers = {**_headers(spooled), "content-length": str(spooled.size)}
-        return Response(b"", headers=headers, media_type=MEDIA[spooled.content])
+        more = {"content-length": str(spooled.size), "content-type": MEDIA[spooled.content]}
+        return Response(None, headers=_headers(spooled) | more)
 
     return [data, about]
 
