@@ -1,4 +1,5 @@
-"""Generate src/farhand/wire/farhand/_pb from proto/, or with --check say whether what is committed is current.
+"""Generate src/farhand/wire/farhand/_pb from proto/, what is compiled of the proto that `farhand new service`
+writes, and the modules of the tests' own protos; or with --check say whether what is committed is current.
 
 Runs under grpcio-tools 1.73.1: its output needs protobuf 6.31 or newer, 7.x included; newer generators' output
 does not load where another package pins protobuf 6.
@@ -11,12 +12,15 @@ import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
+from string import Template
 
+from google.protobuf import descriptor_pb2, json_format
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "proto"
 TARGET = ROOT / "src" / "farhand" / "wire" / "farhand" / "_pb"
+TEMPLATES = ROOT / "src" / "farhand" / "cli" / "templates" / "service"
 HEADER = '"""Generated from proto/farhand/v1 by `make gen`; not to be edited."""\n'
 
 
@@ -38,6 +42,35 @@ def _relative(text: str) -> str:
     return re.sub(r"^from farhand\.v1 import", "from . import", text, flags=re.MULTILINE)
 
 
+def template() -> str:
+    """The descriptor of the proto that `farhand new service` writes, as JSON."""
+    text = Template((TEMPLATES / "name.proto.txt").read_text()).substitute(module="demo", service="Demo")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "demo.proto").write_text(text)
+        made = Path(folder) / "set"
+        if protoc.main(["protoc", f"-I{folder}", f"--descriptor_set_out={made}", "demo.proto"]) != 0:
+            raise SystemExit("protoc failed: its messages are above")
+        found = descriptor_pb2.FileDescriptorSet.FromString(made.read_bytes())
+    return json_format.MessageToJson(found.file[0], indent=1) + "\n"
+
+
+def beside(proto: Path) -> str:
+    """The compiled module of a proto of the tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        if protoc.main(["protoc", f"-I{proto.parent}", f"--python_out={folder}", proto.name]) != 0:
+            raise SystemExit("protoc failed: its messages are above")
+        return (Path(folder) / f"{proto.stem}_pb2.py").read_text()
+
+
+def others() -> dict[Path, str]:
+    """What is generated elsewhere."""
+    found = {TEMPLATES / "descriptor.json": template()}
+    for folder in (ROOT / "tests", ROOT / "examples"):
+        for proto in sorted(folder.rglob("*.proto")):
+            found[proto.parent / f"{proto.stem}_pb2.py"] = beside(proto)
+    return found
+
+
 def main() -> int:
     """Write, or compare when called with --check; the exit status says whether all is current."""
     texts = generate()
@@ -48,11 +81,16 @@ def main() -> int:
                 old.unlink()
         for name, text in texts.items():
             (TARGET / name).write_text(text)
+        for path, text in others().items():
+            path.write_text(text)
         return 0
     stale = [
         name for name, text in texts.items() if not (TARGET / name).exists() or (TARGET / name).read_text() != text
     ]
     stale += [path.name for path in TARGET.glob("*.py*") if path.name not in texts]
+    stale += [
+        str(path.relative_to(ROOT)) for path, text in others().items() if not path.exists() or path.read_text() != text
+    ]
     if stale:
         print(f"generated code is not current: {', '.join(stale)}; run `make gen`", file=sys.stderr)
     return 1 if stale else 0

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import durable, output, schedules
+from farhand.cli import durable, new, output, schedules
 from farhand.cli.flags import (
     AsJson,
     ConfigFile,
@@ -38,6 +38,7 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(durable.app)
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(new.app, name="new")
 
 
 @app.callback(invoke_without_command=True)

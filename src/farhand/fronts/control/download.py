@@ -66,8 +66,8 @@ def data_routes(tasks: Tasks, ways: ServiceWays, spool: Spool, key: str) -> list
     @head("/control/data/{task_id:str}", include_in_schema=False)
     async def about(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[None]:
         spooled = await found(request, task_id)
-        headers = {**_headers(spooled), "content-length": str(spooled.size)}
-        return Response(None, headers=headers, media_type=MEDIA[spooled.content])
+        more = {"content-length": str(spooled.size), "content-type": MEDIA[spooled.content]}
+        return Response(None, headers=_headers(spooled) | more)
 
     return [data, about]
 

@@ -20,7 +20,7 @@ from farhand.wire.control.orders import Execute
 from farhand.wire.control.results import FORMATS, Result, read_result
 from farhand.wire.values import to_payload
 
-TASK_ID = "x-task-id"
+TASK_ID, LAST = "x-task-id", "GetLastResult"
 REMEMBERED = 10_000
 """Results among which the newest are looked for."""
 
@@ -62,9 +62,10 @@ class ServiceWays:
             return {"protocol": "inline", "uri": "", "format": "json"}
         way = self._way(spooled)
         if way is not None:
-            format = way.name if way.streams else spooled.type.rpartition(".")[2] or way.name
+            format = spooled.type.rpartition(".")[2] if way.name == LAST else way.name
             return {"protocol": "grpc", "uri": self.public.grpc, "format": format, "metadata": named}
-        return {"protocol": "http", "uri": self.data_uri(id), "format": FORMATS[spooled.content], "metadata": named}
+        format = spooled.type or FORMATS[spooled.content]
+        return {"protocol": "http", "uri": self.data_uri(id), "format": format, "metadata": named}
 
     def ended(self, id: str, result: Payload | None) -> None:
         """Keep its result as the newest, and nothing else of it."""
@@ -95,15 +96,15 @@ class ServiceWays:
         return hmac.new(self._secret, id.encode(), hashlib.sha256).hexdigest()[:32]
 
     def _way(self, spooled: Spooled) -> Rpc | None:
-        """The rpc by which a result is fetched: a unary one for one message, else one that streams."""
+        """The rpc by which a result is fetched: a unary one for one message; for a stream of messages, or bytes, one
+        that streams these. By a message that only carries bytes, what they mean would be lost."""
         found = [rpc for rpc in self._rpcs if rpc.asks_nothing and fits(spooled, rpc)]
-        wanted = spooled.content == "message"
-        if wanted:
-            found = [rpc for rpc in found if not rpc.streams and spooled.type == rpc.gives.DESCRIPTOR.full_name]
-            found.sort(key=lambda rpc: rpc.name != "GetLastResult")
-        else:
+        if spooled.content == "bytes":
             found = [rpc for rpc in found if rpc.streams]
-        return found[0] if found else None
+        else:
+            own = [rpc for rpc in found if spooled.type and spooled.type == rpc.gives.DESCRIPTOR.full_name]
+            found = [rpc for rpc in own if rpc.streams == (spooled.content == "messages")]
+        return min(found, key=lambda rpc: rpc.name != LAST, default=None)
 
 
 def fits(spooled: Spooled, rpc: Rpc) -> bool:

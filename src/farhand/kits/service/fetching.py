@@ -15,11 +15,12 @@ from google.protobuf.message import Message
 
 from farhand.errors import InputRefused, InvalidArguments, TooLarge
 from farhand.kits.service.inputs import Input, Place, shown
-from farhand.kits.service.policy import Policy, address_of, open_file
+from farhand.kits.service.policy import Policy, addresses_of, open_file
 from farhand.kits.service.upstream import Upstream
 from farhand.ports.spool import Spool
 from farhand.wire.control.messages import Rpc
 from farhand.wire.control.orders import Reference, read_reference
+from farhand.wire.control.results import MEDIA
 
 PIECE = 256 * 1024
 CONNECT, SILENCE = 10.0, 60.0
@@ -57,7 +58,8 @@ class Fetcher:
         if protocol == "grpc":
             kind, many, pieces = self._grpc(reference, check)
         elif protocol in ("http", "https"):
-            pieces = self._http(reference)
+            answer = _Http(reference, self._policy)
+            many, pieces = answer.many, answer.pieces()
         elif protocol == "inline":
             pieces = iter([self._inline(reference)])
         else:
@@ -109,35 +111,64 @@ class Fetcher:
         where = reference.uri.partition("://")[2] or reference.uri
         parts = urlsplit(f"//{where}")
         host, port = _host_and_port(parts, reference)
-        address = address_of(self._policy, host, port)
+        addresses = addresses_of(self._policy, host, port)
         metadata = {str(key): str(value) for key, value in (reference.metadata or {}).items()}
         task = metadata.get("x-task-id", "") or dict(parse_qsl(parts.query)).get("x-task-id", "")
-        return self._upstream.fetch(address, f"{host}:{port}", reference, task, check)
+        return self._upstream.fetch(addresses, f"{host}:{port}", reference, task, check)
 
-    def _http(self, reference: Reference) -> Iterator[bytes]:
+
+class _Http:
+    """What an HTTP upstream answers. `many`: it is one thing after the other."""
+
+    def __init__(self, reference: Reference, policy: Policy) -> None:
+        """
+        Raises:
+            InputRefused: it can't be had.
+        """
         import httpx
 
+        self._where = shown(reference)
+        self._errors: Any = httpx.HTTPError
         parts = urlsplit(reference.uri)
         if parts.scheme != reference.protocol.lower() or not parts.hostname:
-            raise InputRefused(f"{shown(reference)!r} is no {reference.protocol} address")
+            raise InputRefused(f"{self._where!r} is no {reference.protocol} address")
         host, port = _host_and_port(parts, reference, 443 if parts.scheme == "https" else 80)
-        address = address_of(self._policy, host, port)
-        at = f"[{address}]" if ":" in address else address
-        url = parts._replace(netloc=f"{at}:{port}", fragment="").geturl()
-        headers = {"host": parts.netloc.rpartition("@")[2], "accept-encoding": "identity"}
+        addresses = addresses_of(policy, host, port)
         timeout = httpx.Timeout(SILENCE, connect=CONNECT)
+        headers = {"host": parts.netloc.rpartition("@")[2], "accept-encoding": "identity"}
+        self._client = httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout)
         try:
-            with (
-                httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout) as client,
-                client.stream("GET", url, headers=headers, extensions={"sni_hostname": host}) as answer,
-            ):
-                if answer.is_redirect:
-                    raise InputRefused(f"{shown(reference)} redirects elsewhere, which isn't followed")
-                if answer.status_code != 200:
-                    raise InputRefused(f"{shown(reference)} answers with status {answer.status_code}")
-                yield from answer.iter_raw(PIECE)
+            for address in addresses:
+                at = f"[{address}]" if ":" in address else address
+                url = parts._replace(netloc=f"{at}:{port}", fragment="").geturl()
+                asked = self._client.build_request("GET", url, headers=headers, extensions={"sni_hostname": host})
+                try:
+                    self._answer = self._client.send(asked, stream=True)
+                    break
+                except httpx.ConnectError:
+                    if address == addresses[-1]:
+                        raise
+            if self._answer.is_redirect:
+                raise InputRefused(f"{self._where} redirects elsewhere, which isn't followed")
+            if self._answer.status_code != 200:
+                raise InputRefused(f"{self._where} answers with status {self._answer.status_code}")
         except httpx.HTTPError as error:
-            raise InputRefused(f"{shown(reference)} can't be fetched: {error or type(error).__name__}") from None
+            self._client.close()
+            raise InputRefused(f"{self._where} can't be fetched: {error or type(error).__name__}") from None
+        except BaseException:
+            self._client.close()
+            raise
+        media = self._answer.headers.get("content-type", "")
+        self.many = media in (MEDIA["messages"], MEDIA["lines"])
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes."""
+        try:
+            yield from self._answer.iter_raw(PIECE)
+        except self._errors as error:
+            raise InputRefused(f"{self._where} can't be fetched: {error or type(error).__name__}") from None
+        finally:
+            self._client.close()
 
 
 class Expected:

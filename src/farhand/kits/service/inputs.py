@@ -20,6 +20,7 @@ from farhand.wire.control.orders import Reference
 SMALL = 1024 * 1024
 """Bytes up to which a handler gets what the input means; a larger one it gets as an `Input`."""
 PIECE = 256 * 1024
+_LINES = msgspec.json.Decoder().decode_lines
 
 
 class Input:
@@ -82,7 +83,8 @@ class Input:
         return b"".join(self.chunks())
 
     def value(self) -> Any:
-        """What it means, in memory: a protobuf message or a list of them; of json, the value; of csv, the rows as
+        """What it means, in memory: a protobuf message or a list of them; of json, the value, or a list of those
+        that came a line each; of csv, the rows as
         dicts by the first one's names; of anything else, bytes.
 
         Raises:
@@ -93,7 +95,7 @@ class Input:
             return found if self._many else found[0]
         try:
             if self.format == "json":
-                return msgspec.json.decode(self.bytes())
+                return _LINES(self.bytes()) if self._many else msgspec.json.decode(self.bytes())
             if self.format == "csv":
                 return list(csv.DictReader(io.StringIO(self.bytes().decode("utf-8-sig"), newline="")))
         except (msgspec.DecodeError, UnicodeDecodeError, csv.Error) as error:

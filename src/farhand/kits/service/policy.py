@@ -26,8 +26,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     inline: int = 768 * 1024
 
 
-def address_of(policy: Policy, host: str, port: int) -> str:
-    """The address at which a host may be reached, looked up once: whoever connects is to use it, not the name.
+def addresses_of(policy: Policy, host: str, port: int) -> list[str]:
+    """The addresses at which a host may be reached, looked up once: whoever connects is to use them, not the name.
 
     Raises:
         InputRefused: it may not be fetched from, or has no address.
@@ -46,7 +46,7 @@ def address_of(policy: Policy, host: str, port: int) -> str:
                 f"{name}:{port} may not be fetched from: {address} is a link-local or metadata address, "
                 "or none that a service can have"
             )
-    return addresses[0]
+    return sorted(dict.fromkeys(addresses), key=lambda one: ":" in one)
 
 
 def _named(host: str, port: int, pattern: str) -> bool:

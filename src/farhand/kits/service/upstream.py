@@ -15,7 +15,6 @@ from farhand.wire.control.messages import Rpc
 from farhand.wire.control.orders import Reference
 
 LAST = "GetLastResult"
-CONNECT = 10.0
 LOOK = 0.5
 """Seconds between looks whether the task was cancelled, while an answer is waited for."""
 
@@ -23,6 +22,7 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
     ("grpc.enable_retries", 0),
+    ("grpc.min_reconnect_backoff_ms", 10_000),  # which is how long connecting may take
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
@@ -36,32 +36,32 @@ class Upstream:
     def __init__(self, rpcs: Sequence[Rpc]) -> None:
         self._rpcs = [rpc for rpc in rpcs if rpc.asks_nothing]
 
-    def fetch(self, address: str, name: str, reference: Reference, task: str, check: Callable[[], None]) -> Fetched:
-        """What an upstream at this address, known by this name, gives: the message's type, whether there are many, and
-        the bytes, which are fetched as they are taken.
+    def fetch(
+        self, addresses: Sequence[str], name: str, reference: Reference, task: str, check: Callable[[], None]
+    ) -> Fetched:
+        """What an upstream at the first of these addresses that answers, known by this name, gives: the message's type,
+        whether there are many, and the bytes, which are fetched as they are taken.
 
         Raises:
             InputRefused: it can't be had.
         """
-        target = f"ipv6:[{address}]" if ":" in address else f"ipv4:{address}"
-        port = name.rpartition(":")[2]
-        options = [*OPTIONS, ("grpc.default_authority", name)]
-        channel = grpc.insecure_channel(f"{target}:{port}", options=options)
-        try:
-            grpc.channel_ready_future(channel).result(CONNECT)
-            metadata = (("x-task-id", task),) if task else ()
-            rpc, pieces = self._first(channel, reference, metadata, check)
-        except grpc.FutureTimeoutError:
-            channel.close()
-            raise InputRefused(f"grpc {name} can't be reached within {CONNECT:g} s") from None
-        except grpc.RpcError as error:
-            channel.close()
-            raise InputRefused(_said(name, error)) from None
-        except BaseException:
-            channel.close()
-            raise
-        carrying = rpc.streams and bool(messages.carrier(rpc.gives))
-        return None if carrying else rpc.gives, rpc.streams, _closing(channel, name, pieces)
+        metadata = (("x-task-id", task),) if task else ()
+        for address in addresses:
+            channel = _channel(address, name)
+            try:
+                rpc, pieces = self._first(channel, reference, metadata, check)
+            except grpc.RpcError as raised:
+                error: Any = raised
+                channel.close()
+                if error.code() is grpc.StatusCode.UNAVAILABLE and address != addresses[-1]:
+                    continue
+                raise InputRefused(_said(name, error)) from None
+            except BaseException:
+                channel.close()
+                raise
+            carrying = rpc.streams and bool(messages.carrier(rpc.gives))
+            return None if carrying else rpc.gives, rpc.streams and not carrying, _closing(channel, name, pieces)
+        raise InputRefused(f"grpc {name} has no address")
 
     def _first(
         self, channel: grpc.Channel, reference: Reference, metadata: Any, check: Callable[[], None]
@@ -82,14 +82,23 @@ class Upstream:
         raise InputRefused(f"grpc {reference.uri[:200]} has no rpc that gives {wanted!r}: name its proto with --proto")
 
 
+def _channel(address: str, name: str) -> grpc.Channel:
+    target = f"ipv6:[{address}]" if ":" in address else f"ipv4:{address}"
+    options = [*OPTIONS, ("grpc.default_authority", name)]
+    return grpc.insecure_channel(f"{target}:{name.rpartition(':')[2]}", options=options)
+
+
 def _meant(rpcs: Sequence[Rpc], format: str) -> list[Rpc]:
-    """The rpcs that a format may mean: those of this name; else those that give the last result, first of all where it
-    is a message of this name."""
-    named = [rpc for rpc in rpcs if rpc.name == format]
+    """The rpcs that a format may mean: those of this name; else those that give one message of this name; else those
+    that give the last result, whatever it is."""
     last = [rpc for rpc in rpcs if rpc.name == LAST]
-    return named or sorted(
-        last, key=lambda rpc: format not in (rpc.gives.DESCRIPTOR.name, rpc.gives.DESCRIPTOR.full_name)
-    )
+    giving = [rpc for rpc in rpcs if format in _names(rpc.gives) and not rpc.streams]
+    giving.sort(key=lambda rpc: rpc.name != LAST)
+    return [rpc for rpc in rpcs if rpc.name == format] or giving or last
+
+
+def _names(kind: type[Message]) -> tuple[str, str]:
+    return kind.DESCRIPTOR.name, kind.DESCRIPTOR.full_name
 
 
 def _reflected(channel: grpc.Channel) -> list[Rpc]:
