@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import ROOT, environment, farhand, served
+from tests.cli.processes import ROOT, environment, farhand, line_with, served, started
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,26 @@ def test_analyse_streams_a_line_a_file() -> None:
         done = farhand("stream", "analyse", "root=examples", "--hub", address)
     assert done.returncode == 0, done.stderr
     assert '"file":"examples/analyse.py"' in done.stdout
+
+
+def test_a_pipeline_of_two_services_and_its_orchestrator() -> None:
+    folder = ROOT / "examples/pipeline"
+    flags = ("--proto", "measures_pb2", "--port", "0", "--grpc-port", "0", "--grpc-host", "127.0.0.1")
+    with (
+        started("service", "measure", *flags, cwd=folder) as first,
+        started("service", "report", *flags, cwd=folder) as second,
+    ):
+        urls = [line_with(one.stdout, "farhand service ready").split()[-3] for one in (first, second)]
+        done = subprocess.run(
+            (sys.executable, "-W", "error", "orchestrate.py", *urls),
+            cwd=folder,
+            env=environment(NO_PROXY="127.0.0.1"),
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("north: 500,000 readings, mean 249,999.5\nsouth: 500,000 readings, mean 1,249,999.5\n")
 
 
 def test_every_example_is_run_here() -> None:
