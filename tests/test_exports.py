@@ -27,6 +27,7 @@ def test_each_name_is_real(name: str) -> None:
 def test_every_error_a_caller_can_meet_is_there() -> None:
     inside = {"ProtocolViolation", "Replaced"}
     inside |= {"ScheduleNotFound", "LogPruned"}  # for who tends schedules or reads logs from an offset, by their room
+    inside |= {"TaskFailed", "InputRefused", "ResultGone"}  # for services, in whose answers they are text
     over_http = {"HeadersTooLarge", "MethodNotAllowed", "RouteNotFound", "TooSlow", "UnsupportedMedia"}
     assert {one.__name__ for one in errors.BY_CODE.values()} - inside - over_http <= set(farhand.__all__)
 

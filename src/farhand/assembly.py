@@ -299,6 +299,7 @@ async def serve_service(options: ServiceOptions) -> RunningService:
     running, ready, loop = RunningService(hub, tasks, folder), asyncio.Event(), asyncio.get_running_loop()
     try:
         parts.tell()
+        await tasks.take_up()
         worker = build_worker(
             service.wrapped,
             WorkerOptions(hub=hub.address, slots=options.slots, reference=CHILD),

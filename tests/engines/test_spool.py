@@ -70,9 +70,13 @@ def test_the_disk_budget_drops_the_oldest_and_then_refuses(tmp_path: Path) -> No
     new = put(spool, "b", bytes(600_000))
     assert [spool.has(one) for one in (old, new)] == [False, True]
     writer = spool.begin("c")
-    with pytest.raises(TooLarge, match="on disk"):
+
+    def flood() -> None:
         for _ in range(2_000):
             writer.write(bytes(1_000))
+
+    with pytest.raises(TooLarge, match="on disk"):
+        flood()
     writer.discard()
     spool.release("b", new)
     assert [path.name for path in tmp_path.iterdir()] == [new.name]

@@ -68,7 +68,11 @@ def test_a_stream_of_messages_comes_in_any_pieces() -> None:
         ({"name": "n"}, descriptor_pb2.FileDescriptorProto, descriptor_pb2.FileDescriptorProto(name="n")),
         (b"x", wrappers_pb2.BytesValue, wrappers_pb2.BytesValue(value=b"x")),
         (None, wrappers_pb2.BytesValue, wrappers_pb2.BytesValue()),
-        ({"value": "eA=="}, wrappers_pb2.BytesValue, wrappers_pb2.BytesValue(value=b"x")),
+        (
+            {"string_value": "eA=="},
+            descriptor_pb2.UninterpretedOption,
+            descriptor_pb2.UninterpretedOption(string_value=b"x"),
+        ),
         (wrappers_pb2.BytesValue(value=b"x"), wrappers_pb2.BytesValue, wrappers_pb2.BytesValue(value=b"x")),
     ],
 )
@@ -95,7 +99,8 @@ def test_what_is_no_message_says_why(value: Any, kind: Any, why: str) -> None:
 
 
 def test_fields_as_values() -> None:
-    field = descriptor_pb2.FieldDescriptorProto(name="f", number=1, type="TYPE_BYTES", label="LABEL_OPTIONAL")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    field = kinds(name="f", number=1, type=kinds.TYPE_BYTES, label=kinds.LABEL_OPTIONAL)
     message = descriptor_pb2.DescriptorProto(name="M", field=[field], reserved_name=["a"])
     found = messages.fields_of(message, set_only=True)
     shown = {"name": "f", "number": 1, "type": "TYPE_BYTES", "label": "LABEL_OPTIONAL"}

@@ -20,6 +20,8 @@ from farhand.model.event import Kind, Progress
 from farhand.model.handler import HandlerSpec
 from farhand.model.order import Order
 from farhand.model.payload import NOTHING, Payload
+from farhand.model.state import ENDS, State
+from farhand.ports.store import Filter
 from farhand.wire.control import orders
 from farhand.wire.control.orders import Execute
 
@@ -124,10 +126,23 @@ class Tasks:
 
     async def begin(self, method: str, args: Payload) -> str:
         """Keep a job; its id."""
-        order = Order(handler=method, group=self._options.group, args=args, timeout=self._options.timeout)
-        job = (await self._durables.order(order)).kept.job
-        self._watched[job.id] = asyncio.get_running_loop().create_task(self._watch(job.id))
-        return job.id
+        order = Order(
+            handler=method,
+            group=self._options.group,
+            args=args,
+            timeout=self._options.timeout,
+            cache=False
+            if self._ways.reads
+            else None,  # a result beside the hub may be gone before it
+        )
+        id = (await self._durables.order(order)).kept.job.id
+        self._begin_watching(id)
+        return id
+
+    async def take_up(self) -> None:
+        """Watch the tasks that an earlier process of this service has left unended."""
+        for kept in await self._durables.find(Filter(states=frozenset(State) - ENDS, limit=1_000)):
+            self._begin_watching(kept.job.id)
 
     async def end(self, id: str) -> KeptJob:
         """A task that was begun here, once it has ended. Whoever stops waiting cancels it."""
@@ -164,6 +179,10 @@ class Tasks:
         await asyncio.gather(*watching, return_exceptions=True)
 
     # -- watching ----------------------------------------------------------------------------------------------------
+
+    def _begin_watching(self, id: str) -> None:
+        if id not in self._watched:
+            self._watched[id] = asyncio.get_running_loop().create_task(self._watch(id))
 
     async def _cancel(self, id: str) -> None:
         with contextlib.suppress(FarhandError):
