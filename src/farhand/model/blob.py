@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from struct import Struct
 
 import msgspec
 
-from farhand.errors import InvalidArguments
+from farhand.errors import DataDamaged, InvalidArguments
 
 ID_LIMIT = 128
 CHECKSUM = "xxh3:"
@@ -63,6 +64,70 @@ class Usage(msgspec.Struct, frozen=True):
     blobs: int
     size: int
     free: int | None = None
+
+
+_SEAL = Struct(">8sQ16s")
+_MARK = b"farhand1"
+SEAL_SIZE = _SEAL.size
+
+
+def seal(size: int, checksum: str) -> bytes:
+    """What an engine writes behind the bytes of a blob, 32 bytes: how many there are, and their checksum. Where it is
+    missing, the blob isn't whole."""
+    return _SEAL.pack(_MARK, size, bytes.fromhex(checksum.removeprefix(CHECKSUM)))
+
+
+def unsealed(id: str, kept: int, end: bytes) -> tuple[int, str]:
+    """The size and checksum that are told by the `end` of the `kept` bytes of a blob, seal included.
+
+    Raises:
+        DataDamaged: there is no seal, or it is of another number of bytes.
+    """
+    if len(end) == SEAL_SIZE:
+        mark, size, digest = _SEAL.unpack(end)
+        if mark == _MARK and size == kept - SEAL_SIZE:
+            return size, CHECKSUM + digest.hex()
+    raise damaged(id, "it was cut or overwritten")
+
+
+def damaged(id: str, why: str) -> DataDamaged:
+    """What is said of a blob that is not what was put in."""
+    return DataDamaged(f"blob {id} is damaged: {why}. Fetch it again; if it stays so, run the job again")
+
+
+def check_whole(id: str, meant: tuple[int, str], found: tuple[int, str]) -> None:
+    """Whether the size and checksum that were `found` are those that were `meant`, as far as these are known (-1 and
+    empty: not).
+
+    Raises:
+        DataDamaged: they are not.
+    """
+    if meant[0] not in (-1, found[0]):
+        raise damaged(id, f"it has {found[0]:,} bytes in place of {meant[0]:,}")
+    if check_checksum(meant[1]) not in ("", found[1]):
+        raise damaged(id, "its checksum is another one")
+
+
+def taken(id: str) -> InvalidArguments:
+    """What is said to whoever commits other bytes under an id that is there."""
+    return InvalidArguments(
+        f"blob {id} is there already, with other bytes, and a blob never changes: use a new id",
+        problems=[{"path": "id", "message": "taken"}],
+    )
+
+
+def check_span(blob: Blob, offset: int, length: int | None) -> range:
+    """The places of the bytes that are read, none behind the end.
+
+    Raises:
+        InvalidArguments: the offset is behind the end, or one of them is negative.
+    """
+    if not 0 <= offset <= blob.size or (length is not None and length < 0):
+        raise InvalidArguments(
+            f"blob {blob.id} has {blob.size:,} bytes: it can't be read from {offset:,}, {length} bytes",
+            problems=[{"path": "offset", "message": f"not within 0 to {blob.size}"}],
+        )
+    return range(offset, blob.size if length is None else min(blob.size, offset + length))
 
 
 def _cut(text: object) -> str:
