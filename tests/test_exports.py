@@ -29,7 +29,8 @@ def test_every_error_a_caller_can_meet_is_there() -> None:
     inside |= {"ScheduleNotFound", "LogPruned"}  # for who tends schedules or reads logs from an offset, by their room
     inside |= {"TaskFailed", "InputRefused", "ResultGone"}  # for services, in whose answers they are text
     over_http = {"HeadersTooLarge", "MethodNotAllowed", "RouteNotFound", "TooSlow", "UnsupportedMedia"}
-    assert {one.__name__ for one in errors.BY_CODE.values()} - inside - over_http <= set(farhand.__all__)
+    of_refs = {"RefNotFound", "RefExpired", "OutOfSpace", "DataDamaged"}
+    assert {one.__name__ for one in errors.BY_CODE.values()} - inside - over_http - of_refs <= set(farhand.__all__)
 
 
 def test_other_names_are_refused() -> None:

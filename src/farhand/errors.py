@@ -203,6 +203,42 @@ class Replaced(FarhandError):
     http_status = 409
 
 
+class RefNotFound(FarhandError):
+    """No bytes are kept under this ref any more: they were fetched or deleted, or their holder is gone. Run the job
+    again."""
+
+    code = "REF_NOT_FOUND"
+    grpc_status = "NOT_FOUND"
+    http_status = 404
+
+
+class RefExpired(FarhandError):
+    """The ref's time is over; `details["expired"]` is when (seconds since 1970). Fetch sooner, or run the job again."""
+
+    code = "REF_EXPIRED"
+    grpc_status = "FAILED_PRECONDITION"
+    http_status = 410
+
+
+class OutOfSpace(FarhandError):
+    """There is no room to keep the bytes, and nothing was kept. Delete what isn't needed or give more room, then
+    retry."""
+
+    code = "OUT_OF_SPACE"
+    grpc_status = "RESOURCE_EXHAUSTED"
+    http_status = 507
+    retryable = True
+
+
+class DataDamaged(FarhandError):
+    """Bytes that were kept or carried are not those that were put in: their number or checksum differs. Fetch them
+    again; if they stay so, run the job again."""
+
+    code = "DATA_DAMAGED"
+    grpc_status = "DATA_LOSS"
+    http_status = 500
+
+
 class ParentFailed(FarhandError):
     """A durable job that this one was to come after did not succeed, so it never began. Mend that one, then submit both
     anew."""
@@ -308,6 +344,10 @@ BY_CODE: Mapping[str, type[FarhandError]] = {
         PermissionDenied,
         ProtocolViolation,
         Replaced,
+        RefNotFound,
+        RefExpired,
+        OutOfSpace,
+        DataDamaged,
         ParentFailed,
         AttemptsExhausted,
         RouteNotFound,

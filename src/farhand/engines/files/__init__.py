@@ -1,1 +1,1 @@
-"""Files on this machine's disk, filling `ports.spool`."""
+"""Local files: results that a service keeps, and the blobs of large payloads."""
