@@ -336,9 +336,7 @@ async def test_a_file_system_that_forgot_the_file_says_it_is_gone(
 
 def test_a_folder_that_can_t_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(
-        Unavailable, match=r"file failed: .*Correct that, or name another with --blobs"
-    ):
+    with pytest.raises(Unavailable, match=r"file failed: .*Correct that, or name another with --blobs"):
         FilesBlobs(tmp_path / "file")
 
 

@@ -131,9 +131,7 @@ class Tasks:
             group=self._options.group,
             args=args,
             timeout=self._options.timeout,
-            cache=False
-            if self._ways.reads
-            else None,  # a result beside the hub may be gone before it
+            cache=False if self._ways.reads else None,  # a result beside the hub may be gone before it
         )
         id = (await self._durables.order(order)).kept.job.id
         self._begin_watching(id)
