@@ -103,7 +103,7 @@ def test_it_drains_at_sigterm_and_exits_0(tmp_path: Path) -> None:
 
 def test_with_a_store_a_tasks_status_outlives_a_restart_and_its_data_does_not(tmp_path: Path) -> None:
     flags = (*FLAGS, "--store", f"sqlite:///{tmp_path}/tasks.db")
-    with started("service", APP, *flags) as process:
+    with started("service", APP, *flags, TMPDIR=str(tmp_path)) as process:
         http = web(process)
         output = run(http, "Blob", size=100_000)
         id, failed = output["metadata"]["x-task-id"], order(http, "Raises")
@@ -111,7 +111,7 @@ def test_with_a_store_a_tasks_status_outlives_a_restart_and_its_data_does_not(tm
         left = order(http, "Named", text="left", seconds=20.0)
         until(lambda: ask(http, "status", left)["progress"] == 50)
         process.kill()
-    with started("service", APP, *flags) as process:
+    with started("service", APP, *flags, TMPDIR=str(tmp_path)) as process:
         http = web(process)
         assert ask(http, "status", id) == {"status": "complete", "progress": 100, "error": None}
         assert ask(http, "status", failed)["error"] == "ValueError: no such column"
