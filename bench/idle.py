@@ -6,12 +6,12 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 
 from bench import subject, usage
-from bench.processes import Program, RoleFailed, role
-from bench.results import Options, Row, Sample, Status
-from bench.scenarios import IDLE, IDLE_CPU, IDLE_MEMORY, Figure
+from bench.alone import rows
+from bench.processes import Program, role
+from bench.results import Options, Row
+from bench.scenarios import IDLE, IDLE_CPU, IDLE_MEMORY
 
 WORKERS, WORKERS_QUICK = 2000, 200
 HOLDERS = 2
@@ -28,20 +28,7 @@ def measure(names: list[str], options: Options, say: Callable[[str], None]) -> l
     """The rows asked for."""
     count = WORKERS_QUICK if options.quick else WORKERS
     wanted = [figure for figure in IDLE if figure.name in names]
-    if not wanted:
-        return []
-    try:
-        found = _measure(count, options.quick, say)
-    except (RoleFailed, OSError) as error:
-        return [replace(_row(figure, count), status=Status.FAILED, why=str(error)) for figure in wanted]
-    return [
-        replace(_row(figure, count), farhand=Sample("farhand", (found[figure.name],)), judged=not options.quick)
-        for figure in wanted
-    ]
-
-
-def _row(figure: Figure, count: int) -> Row:
-    return Row(figure.name, f"{figure.title}, {count:,} idle workers", figure.unit, figure.target, Status.MEASURED)
+    return rows(wanted, options, f"{count:,} idle workers", lambda: _measure(count, options.quick, say))
 
 
 def _measure(count: int, quick: bool, say: Callable[[str], None]) -> dict[str, float]:

@@ -8,13 +8,13 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 
 from bench import subject, usage
+from bench.alone import rows
 from bench.idle import SPARE_FILES, allow_files
-from bench.processes import Program, RoleFailed, role
-from bench.results import Options, Row, Sample, Status
-from bench.scenarios import SSE, SSE_DELAY, SSE_MEMORY, Figure
+from bench.processes import Program, role
+from bench.results import Options, Row
+from bench.scenarios import SSE, SSE_DELAY, SSE_MEMORY
 
 FOLLOWERS, FOLLOWERS_QUICK = 1_000, 50
 CHUNKS, PAUSE = 20, 0.5
@@ -28,20 +28,7 @@ def measure(names: list[str], options: Options, say: Callable[[str], None]) -> l
     """The rows asked for."""
     count = FOLLOWERS_QUICK if options.quick else FOLLOWERS
     wanted = [figure for figure in SSE if figure.name in names]
-    if not wanted:
-        return []
-    try:
-        found = _measure(count, options.quick, say)
-    except (RoleFailed, OSError) as error:
-        return [replace(_row(figure, count), status=Status.FAILED, why=str(error)) for figure in wanted]
-    return [
-        replace(_row(figure, count), farhand=Sample("farhand", (found[figure.name],)), judged=not options.quick)
-        for figure in wanted
-    ]
-
-
-def _row(figure: Figure, count: int) -> Row:
-    return Row(figure.name, f"{figure.title}, {count:,} followers", figure.unit, figure.target, Status.MEASURED)
+    return rows(wanted, options, f"{count:,} followers", lambda: _measure(count, options.quick, say))
 
 
 def _measure(count: int, quick: bool, say: Callable[[str], None]) -> dict[str, float]:
