@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 
 from farhand.errors import InputRefused
 from farhand.kits.service.policy import Policy, addresses_of
@@ -71,8 +72,16 @@ async def test_small_inputs_are_what_their_format_means(asks: Orchestrator) -> N
 
 
 async def test_size_and_checksum_are_checked(asks: Orchestrator) -> None:
+    xxh3 = f"xxh3:{xxhash.xxh3_128_hexdigest(CSV)}"
     sha, md5 = hashlib.sha256(CSV).hexdigest(), hashlib.md5(CSV, usedforsecurity=False).hexdigest()
-    for checksum in (sha, f"sha256:{sha}", f"SHA-256:{sha.upper()}", md5, f"md5:{md5}"):
+    for checksum in (
+        sha,
+        f"sha256:{sha}",
+        f"SHA-256:{sha.upper()}",
+        md5,
+        f"md5:{md5}",
+        xxh3,
+    ):
         assert len(await values(asks, inline(CSV, "csv", size_bytes=len(CSV), checksum=checksum))) == 1
     assert "its reference says 99" in await asks.why("Values", [inline(CSV, size_bytes=99)])
     assert "more than the 3 bytes" in await asks.why("Values", [inline(CSV, size_bytes=3)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -225,13 +224,11 @@ def _hash(kind: str) -> Any:
     if kind == "md5":
         return hashlib.md5(usedforsecurity=False)
     if kind.startswith("xxh3"):
-        try:
-            xxhash: Any = importlib.import_module("xxhash")
-        except ImportError:
-            raise InputRefused("an xxh3 checksum needs the package xxhash, which isn't installed here") from None
+        import xxhash
+
         return xxhash.xxh3_64() if kind.endswith("64") else xxhash.xxh3_128()
     if kind:
-        raise InputRefused(f"a checksum {kind} can't be checked: sha256:HEX and md5:HEX can")
+        raise InputRefused(f"a checksum {kind} can't be checked: sha256:HEX, md5:HEX and xxh3:HEX can")
     return None
 
 
