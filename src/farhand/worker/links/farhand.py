@@ -70,6 +70,7 @@ class HubLink:
         self._link: Link | None = None
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
+        self._welcomed = False
         self._lease = 0.0
         self._heard = 0.0
         self._log = structlog.get_logger("farhand.worker")
@@ -80,9 +81,14 @@ class HubLink:
         self._thread.start()
 
     def say_draining(self) -> None:
-        """Tell the hub that no new work is wanted. From any thread."""
+        """Tell the hub that no new work is wanted; one that hasn't welcomed this worker yet is told when it has. From
+        any thread."""
         self._stopping = True
-        self.outbox.say(FromWorker.draining)
+        self.outbox.say(self._drain)
+
+    def _drain(self, buffer: FromWorker) -> None:
+        if self._welcomed:
+            buffer.draining()
 
     def stop(self, timeout: float = 2.0) -> None:
         """Say goodbye and end the thread; waits up to `timeout` seconds. From another thread."""
@@ -171,6 +177,7 @@ class HubLink:
         async with grpc.aio.insecure_channel(self._address, options=DIAL_OPTIONS) as channel:
             call: Any = channel.stream_stream(CONNECT)()
             self._link = link = Link(Role.PEER, time.monotonic())
+            self._welcomed = False
             self.outbox.renew()
             holds = self._worker.holds()
             self.outbox.say(lambda buffer: buffer.hello(self._info, holds))
@@ -205,6 +212,9 @@ class HubLink:
             link.received(says, self._heard)
             if says & Says.WELCOME:
                 backoff.reset()
+                self._welcomed = True
+                if self._stopping:
+                    self.outbox.say(self._drain)
                 self._lease = frame.welcome.lease
                 if not self._lease:
                     self._worker.on_lost(None)
