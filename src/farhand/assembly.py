@@ -20,8 +20,10 @@ from farhand.hub.leases import LEASE
 from farhand.hub.loopback import check_reach
 from farhand.hub.pruning import KEEP
 from farhand.hub.service import Hub
+from farhand.hub.transfers import Transfers, shared_secret
 from farhand.model.durable import Keep
 from farhand.model.urls import shown
+from farhand.ports.blobs import Blobs
 from farhand.ports.store import Store
 from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
@@ -80,6 +82,8 @@ class RunningHub:
             await self._tasks.stop()
         if self._durables is not None:
             await self._durables.stop()
+        if self.hub.transfers.blobs is not None:
+            await self.hub.transfers.blobs.close()
 
     async def __aenter__(self) -> RunningHub:
         return self
@@ -127,6 +131,7 @@ async def serve_hub(
     lease: float = LEASE,
     http: str | None = None,
     keep: Keep = KEEP,
+    blobs: Blobs | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
@@ -137,7 +142,12 @@ async def serve_hub(
         PermissionDenied: a host is not loopback.
         Unavailable: a port is taken.
     """
-    hub = Hub(limits)
+    if blobs is None and store is not None:
+        from farhand.engines.memory.blobs import MemoryBlobs
+
+        blobs = MemoryBlobs()
+    transfers = Transfers(None if blobs is None else await shared_secret(blobs), blobs)
+    hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
     server = Server(hub, durables)
     door, tasks = None, None

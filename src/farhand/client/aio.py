@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Unpack
 
 import msgspec
+from msgspec.structs import replace
 
 from farhand.client.calls import Reader, RunCall, kept
 from farhand.client.connection import Connection
@@ -24,21 +25,25 @@ from farhand.client.jobs import (
     submit_request,
     uncache_request,
 )
-from farhand.client.rpc import ask
+from farhand.client.refs import by_name, by_ref, has_refs
+from farhand.client.rpc import SERVICE, ask
 from farhand.client.schedules import ScheduleInfo, schedule_info
 from farhand.client.stream import Receipt, Stream
 from farhand.client.views import GroupInfo, HubInfo
 from farhand.client.window import Window
-from farhand.errors import FarhandError, InvalidArguments, OutcomeUnknown, Unavailable
+from farhand.errors import DeadlineExceeded, FarhandError, InvalidArguments, OutcomeUnknown, Unavailable
+from farhand.model.addresses import check_address
 from farhand.model.event import Progress
 from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
 from farhand.model.payload import NOTHING, Payload
+from farhand.model.ref import Ref, from_payload
 from farhand.model.worker import WorkerView
-from farhand.wire.codecs.base import Codec
+from farhand.wire.codecs.base import Codec, Encoded
 from farhand.wire.farhand import bodies, nouns
-from farhand.wire.farhand._pb import client_pb2
+from farhand.wire.farhand._pb import client_pb2, common_pb2, data_pb2
 from farhand.wire.farhand.outgoing import call_extra
+from farhand.wire.farhand.transfer import SERVICE as DATA_SERVICE
 from farhand.wire.values import DEFAULT, Codecs
 
 FORKED = (
@@ -278,7 +283,8 @@ class AsyncClient(Calls):
         """
         request = client_pb2.OpenSessionRequest(group=group, ttl=ttl, on_loss=on_loss, labels=dict(labels or {}))
         if data is not None:
-            request.data.CopyFrom(bodies.payload_message(arguments(data, self.reader.codecs)))
+            codecs = self.reader.codecs
+            request.data.CopyFrom(bodies.payload_message(codecs.payload(data, codecs.dialect, what="the data")))
         return _Opening(self, request)
 
     async def workers(self, group: str = "") -> list[WorkerView]:
@@ -323,8 +329,13 @@ class AsyncClient(Calls):
             JobNotFound: one of `after` isn't there.
             FarhandError: one of its classes says what went wrong; the job is not kept.
         """
-        request = submit_request(handler, arguments(args, self.reader.codecs), args or {}, options)
+        found = arguments(args, self.reader.codecs)
+        meant = by_name(args) if isinstance(args, dict) and has_refs(args) else args or {}
+        request = submit_request(handler, found, meant, options)
         connection = self.connection()
+        if isinstance(found, Encoded):
+            ref = await connection.carriage.put(found, patience=self._connect_timeout)
+            request.call.args.CopyFrom(bodies.payload_message(ref))
         if connection.crowded:
             await connection.room()
         while True:
@@ -380,6 +391,39 @@ class AsyncClient(Calls):
         answer = await self.ask("FireSchedule", request, client_pb2.FireScheduleResponse)
         return Job(self, answer.job.job_id, "new")
 
+    async def fetch(self, ref: Ref, *, returns: Any = None, timeout: float | None = None) -> Any:
+        """What a ref stands for, from this client's hub, or from the data port of whoever holds it. A fetch that is cut
+        off goes on where it was. A file comes as a `File` in a temporary place; `returns` is the type that anything
+        else is to have.
+
+        Raises:
+            RefNotFound, RefExpired, PermissionDenied: it is not to be had.
+            DataDamaged: it arrived altered.
+            OutOfSpace: there is no room for it here.
+            DeadlineExceeded: `timeout` seconds have passed.
+            Unavailable: the hub, or whoever holds it, isn't there.
+        """
+        reader = self.reader
+        try:
+            async with asyncio.timeout(timeout):
+                payload = await self.connection().carriage.fetch(ref)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{ref.id} is not here within {timeout:g} s") from None
+        return reader.value(payload) if returns is None else reader.fitted(payload, returns)
+
+    async def ref(self, job_id: str, *, expires_in: float = 3600.0) -> Ref:
+        """A ref to a durable job's result, once it has ended: whoever has it may fetch the result for `expires_in`
+        seconds, or give it as an argument to another job.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            FarhandError: it ended otherwise than by success, as its class says.
+            Unavailable: it hasn't ended.
+        """
+        request = data_pb2.RefRequest(job_id=job_id, seconds=expires_in)
+        answer = await self.ask("GetRef", request, common_pb2.Payload, service=DATA_SERVICE)
+        return replace(from_payload(bodies.payload_of(answer)), uri=_shown(self.address))
+
     async def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt.
 
@@ -423,26 +467,26 @@ class AsyncClient(Calls):
             )
         return Connection(self.address, self._api_key, self._connect_timeout)
 
-    async def ask(self, method: str, request: Any, answer: Any, timeout: float | None = None) -> Any:
+    async def ask(
+        self, method: str, request: Any, answer: Any, timeout: float | None = None, service: str = SERVICE
+    ) -> Any:
         """Call a unary method of the hub; `timeout` in seconds, by default the connect timeout."""
         connection = self.connection()
         try:
             async with connection.pool.unary:
-                return await ask(
-                    connection.channel, method, request, answer, timeout or self._connect_timeout, connection.metadata
-                )
+                timeout = timeout or self._connect_timeout
+                return await ask(connection.channel, service + method, request, answer, timeout, connection.metadata)
         except Unavailable as error:
             if error.details.get("reached", True):
                 raise
             raise connection.unreachable(error.message) from None
 
 
-def arguments(args: Args, codecs: Codecs = DEFAULT) -> Payload:
-    """Arguments as a payload.
+def arguments(args: Args, codecs: Codecs = DEFAULT) -> Payload | Encoded:
+    """Arguments as a payload; of more than 64 KiB, in buffers for a stream of their own.
 
     Raises:
         InvalidArguments: they are no mapping, or hold what can't be sent.
-        TooLarge: they take more than 1 MiB.
     """
     if args is None:
         return NOTHING
@@ -450,7 +494,17 @@ def arguments(args: Args, codecs: Codecs = DEFAULT) -> Payload:
         args = _plain(args)
     elif not args:
         return NOTHING
-    return codecs.payload(args, codecs.dialect, what="the argument object")
+    if has_refs(args):
+        args = by_ref(args)
+    return codecs.sendable(args, codecs.dialect, what="the argument object")
+
+
+def _shown(address: str) -> str:
+    """The hub's address in a ref, where it is a plain one."""
+    try:
+        return check_address(address)
+    except InvalidArguments:
+        return ""
 
 
 def _plain(args: Any) -> Any:

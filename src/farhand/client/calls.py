@@ -8,15 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 from farhand.errors import (
+    DataDamaged,
     DeadlineExceeded,
     FarhandError,
     OutcomeUnknown,
+    OutOfSpace,
     ProtocolViolation,
     Unavailable,
 )
 from farhand.model.event import Event, Kind, to_error
 from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW
-from farhand.model.payload import Payload
+from farhand.model.payload import Media, Payload, charged, chunk_cost
 from farhand.wire.codecs.base import Broken
 from farhand.wire.farhand import bodies
 from farhand.wire.fitting import fit
@@ -24,11 +26,13 @@ from farhand.wire.values import DEFAULT, Codecs
 
 BROKEN = -1
 """What `event` answers in place of credit when the call's own events don't add up: it is given up."""
+ELSEWHERE = -2
+"""What it answers when the call has succeeded, and its result is still to be fetched."""
 
 CHATTER_LIMIT = 4 * 1024 * 1024
 """Progress and console events are dropped while this much of them waits for a slow reader, in characters."""
 
-_SUCCEEDED, _CHUNK = int(Kind.SUCCEEDED), int(Kind.CHUNK)
+_SUCCEEDED, _CHUNK, _REF = int(Kind.SUCCEEDED), int(Kind.CHUNK), int(Media.REF)
 
 
 Read = Callable[[Payload], Any]
@@ -38,7 +42,7 @@ Read = Callable[[Payload], Any]
 class RunCall:
     """A call whose caller waits for its end only. Chunks, where they come, are its result."""
 
-    __slots__ = ("chunks", "due", "future", "number", "owed", "read")
+    __slots__ = ("chunks", "due", "elsewhere", "fetching", "future", "number", "owed", "read")
 
     def __init__(self, number: int, due: float, future: asyncio.Future[Any], read: Read) -> None:
         self.number = number
@@ -46,33 +50,55 @@ class RunCall:
         self.future = future
         self.read = read
         self.chunks: list[Payload] | None = None
+        self.elsewhere: list[Payload] | Payload | None = None
+        self.fetching: asyncio.Task[None] | None = None
         self.owed = 0
 
     def event(self, kind: int, body: bytes, media: int, number: int) -> int:
-        """Take an event; the credit to grant for it, in bytes, or BROKEN."""
+        """Take an event; the credit to grant for it, in bytes, or BROKEN or ELSEWHERE."""
         if kind == _CHUNK:
-            self.chunks = chunks = self.chunks or []
+            chunks = self.chunks = self.chunks or []
             chunks.append(Payload(body, media))
             if number != len(chunks):
                 self.fail(_cut_off(number, len(chunks)))
                 return BROKEN
-            return _owe(self, len(body))
+            return _owe(self, charged(len(body), media))
         if kind >= _SUCCEEDED and not self.future.done():
             try:
-                self.future.set_result(self._result(kind, body, media, number))
+                if kind != _SUCCEEDED:
+                    raise _failure(kind, body, media)
+                chunks = self.chunks or []
+                if number != len(chunks):
+                    raise _cut_off(number, len(chunks))
+                if chunks or not media:  # a stream, even of no chunks, ends without a result of its own
+                    if any(chunk.media == _REF for chunk in chunks):
+                        self.elsewhere = chunks
+                        return ELSEWHERE
+                    self.future.set_result([self.read(chunk) for chunk in chunks])
+                elif media == _REF:
+                    self.elsewhere = Payload(body, media)
+                    return ELSEWHERE
+                else:
+                    self.future.set_result(self.read(Payload(body, media)))
             except FarhandError as error:
                 self.future.set_exception(error)
         return 0
 
-    def _result(self, kind: int, body: bytes, media: int, number: int) -> Any:
-        if kind != _SUCCEEDED:
-            raise _failure(kind, body, media)
-        chunks = self.chunks
-        if number != (len(chunks) if chunks else 0):
-            raise _cut_off(number, len(chunks or ()))
-        if chunks or not media:  # a stream, even of no chunks, ends without a result of its own
-            return [self.read(chunk) for chunk in chunks or ()]
-        return self.read(Payload(body, media))
+    def complete(self, answer: list[Payload] | Payload) -> None:
+        """What was elsewhere is here."""
+        if not self.future.done():
+            try:
+                found = [self.read(one) for one in answer] if isinstance(answer, list) else self.read(answer)
+                self.future.set_result(found)
+            except FarhandError as error:
+                self.future.set_exception(error)
+
+    def miss(self, error: FarhandError) -> None:
+        """It succeeded, but what it answered can't be had."""
+        if not self.future.done():
+            if not isinstance(error, DeadlineExceeded | OutOfSpace | DataDamaged):
+                error = OutcomeUnknown(f"the call succeeded, but its result can't be fetched: {error.message}")
+            self.future.set_exception(error)
 
     def fail(self, error: FarhandError) -> None:
         """It ends with this error."""
@@ -116,6 +142,10 @@ class FollowCall(RunCall):
     def fail(self, error: FarhandError) -> None:
         """The connection has this error."""
         RunCall.fail(self, Interrupted(error.message))
+
+    def miss(self, error: FarhandError) -> None:
+        """It succeeded, but what it answered can't be had now; it is kept."""
+        RunCall.fail(self, error)
 
 
 class StreamCall:
@@ -250,9 +280,9 @@ def kept(payload: Payload) -> Payload:
     return payload
 
 
-def taken(call: StreamCall, size: int) -> int:
-    """Its reader has taken a chunk of `size` bytes; the credit to grant, 0 for none yet."""
-    return _owe(call, size)
+def taken(call: StreamCall, chunk: Payload) -> int:
+    """Its reader has taken a chunk; the credit to grant, 0 for none yet."""
+    return _owe(call, chunk_cost(chunk))
 
 
 def _failure(kind: int, body: bytes, media: int) -> FarhandError:
@@ -265,9 +295,9 @@ def _failure(kind: int, body: bytes, media: int) -> FarhandError:
     return to_error(event.fault, event.outcome)
 
 
-def _owe(call: AnyCall, size: int) -> int:
+def _owe(call: AnyCall, cost: int) -> int:
     """Count a chunk that was taken; the credit to grant once half the window is used."""
-    call.owed += size + CHUNK_OVERHEAD
+    call.owed += cost
     if call.owed < CREDIT_WINDOW // 2:
         return 0
     amount, call.owed = call.owed, 0

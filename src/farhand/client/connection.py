@@ -12,9 +12,11 @@ from typing import Any
 
 import grpc
 
-from farhand.client.calls import BROKEN, AnyCall, FollowCall, Read, RunCall, StreamCall, SubmitCall, kept
-from farhand.client.pool import Pool
-from farhand.client.rpc import SERVICE, error_of
+from farhand.carriage.carriage import Carriage
+from farhand.carriage.pool import Pool
+from farhand.carriage.rpc import error_of
+from farhand.client.calls import BROKEN, ELSEWHERE, AnyCall, FollowCall, Read, RunCall, StreamCall, SubmitCall, kept
+from farhand.client.rpc import SERVICE
 from farhand.core.deadlines import Deadlines
 from farhand.core.link import Link, Role, Says, check_protocol
 from farhand.core.retrying import Backoff
@@ -30,6 +32,8 @@ from farhand.errors import (
 from farhand.model.limits import CREDIT_WINDOW, HEARTBEAT
 from farhand.model.names import check_name
 from farhand.model.payload import Payload
+from farhand.model.ref import as_payload
+from farhand.wire.codecs.base import Encoded
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.options import DIAL_OPTIONS
@@ -73,6 +77,9 @@ class Connection:
         self.loop = self._loop = asyncio.get_running_loop()
         self._channel: grpc.aio.Channel | None = None
         self.pool = Pool(address)
+        self.carriage = Carriage(address, self.metadata)
+        self._held: dict[int, str] = {}
+        self._fetches: set[asyncio.Task[None]] = set()
         self._buffer = FromClient()
         self._calls: dict[int, AnyCall] = {}
         self._unsent: dict[int, tuple[float, Asked | tuple[Any, ...]]] = {}
@@ -112,7 +119,12 @@ class Connection:
     # -- calls -------------------------------------------------------------------------------------------------------
 
     def run(
-        self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None, read: Read
+        self,
+        handler: str,
+        args: Payload | Encoded,
+        timeout: float | None,
+        extra: client_pb2.CallExtra | None,
+        read: Read,
     ) -> RunCall:
         """Begin a call whose end is wanted; `read` makes its result of payloads."""
         left = self._check(handler, timeout)
@@ -122,7 +134,7 @@ class Connection:
         return call
 
     def stream(
-        self, handler: str, args: Payload, timeout: float | None, extra: client_pb2.CallExtra | None
+        self, handler: str, args: Payload | Encoded, timeout: float | None, extra: client_pb2.CallExtra | None
     ) -> StreamCall:
         """Begin a call whose events are wanted."""
         left = self._check(handler, timeout)
@@ -177,8 +189,41 @@ class Connection:
             self._buffer.cancel(call.number)
             self._wake()
 
+    async def fetch(self, payload: Payload, due: float) -> Payload:
+        """The payload itself where that is a ref, by `due` of the loop's clock.
+
+        Raises:
+            DeadlineExceeded: it isn't here by then.
+            FarhandError: it can't be had, as the class says.
+        """
+        try:
+            async with asyncio.timeout_at(due if due < self._loop.time() + FOREVER / 2 else None):
+                return await self.carriage.resolve(payload)
+        except TimeoutError:
+            text = "what the handler answered is not here within the timeout"
+            raise DeadlineExceeded(text, dispatched=True) from None
+
+    def _fetch_for(self, call: RunCall) -> None:
+        call.fetching = task = self._loop.create_task(self._complete(call))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _complete(self, call: RunCall) -> None:
+        """Fetch what a call has answered; a stream's chunks one after the other."""
+        answer = call.elsewhere
+        call.elsewhere = None
+        try:
+            if isinstance(answer, list):
+                call.complete([await self.fetch(chunk, call.due) for chunk in answer])
+            elif answer is not None:
+                call.complete(await self.fetch(answer, call.due))
+        except FarhandError as error:
+            call.miss(error)
+
     def forget(self, call: AnyCall) -> None:
         """Its caller has left: cancel it, and drop whatever still comes but a stream's end."""
+        if isinstance(call, RunCall) and call.fetching is not None:
+            call.fetching.cancel()
         if isinstance(call, RunCall) or call.ended:
             self._give_up(call)
         elif not call.left:
@@ -211,6 +256,9 @@ class Connection:
         self._admit(len(self._crowd))
         if self._timer is not None:
             self._timer[1].cancel()
+        for task in self._fetches:
+            task.cancel()
+        await self.carriage.close()
         await self.pool.close()
         if self._channel is not None:
             await self._channel.close()
@@ -233,13 +281,15 @@ class Connection:
         self,
         call: AnyCall,
         handler: str,
-        args: Payload,
+        args: Payload | Encoded,
         left: float,
         events: bool,
         extra: client_pb2.CallExtra | None,
     ) -> None:
         number = call.number
         if self._taking:
+            if not isinstance(args, Payload):
+                args = self._hold(number, args)
             self._buffer.call(number, handler, args, _ms(left), CREDIT_WINDOW, events, extra)
             writer = self._writer
             if writer is not None:
@@ -249,6 +299,17 @@ class Connection:
         else:
             due = self._postpone(call, (handler, args, events, extra))
         self._watch(call, due)
+
+    def _hold(self, number: int, args: Encoded) -> Payload:
+        """Hold large arguments until the call ends; what stands for them in its frame."""
+        ref = self.carriage.keeper.keep(args)
+        self._held[number] = ref.id
+        return as_payload(ref)
+
+    def _let_go(self, number: int) -> None:
+        id = self._held.pop(number, None)
+        if id is not None:
+            self.carriage.keeper.drop(id)
 
     def _ask(self, call: AnyCall, asked: Asked) -> None:
         if self._taking:
@@ -280,6 +341,8 @@ class Connection:
         if isinstance(call, FollowCall):
             self._follows -= 1
         self._deadlines.remove(call.number, call.due)
+        if self._held:
+            self._let_go(call.number)
         if self._crowd:
             self._admit(1)
 
@@ -299,6 +362,7 @@ class Connection:
                 continue
             if isinstance(call, FollowCall):
                 self._follows -= 1
+            self._let_go(number)
             if self._unsent.pop(number, None) is not None:
                 call.fail(self.unreachable(self._why))
             else:
@@ -387,6 +451,8 @@ class Connection:
             says = incoming.channel_says(frame)
             link.received(says, self._loop.time())
             if says & Says.WORK:
+                for order in frame.push:
+                    self.carriage.on_push(order.transfer, order.id, order.offset)
                 for number, kind, body, media, place in incoming.call_events(frame):
                     one = calls.get(number)
                     if one is None:
@@ -394,6 +460,8 @@ class Connection:
                     credit = one.event(kind, body, media, place)
                     if kind >= 8:
                         self._drop(one)
+                        if credit == ELSEWHERE and isinstance(one, RunCall):
+                            self._fetch_for(one)
                     elif credit > 0:
                         self.grant(one, credit)
                     elif credit == BROKEN:
@@ -403,9 +471,11 @@ class Connection:
                     if isinstance(one, SubmitCall):
                         one.submitted(answer.job_id, answer.how)
                         self._drop(one)
+                one = None  # or the last call's result would be held until the next frame
             if says & Says.WELCOME:
                 check_protocol(frame.welcome.protocol)
                 backoff.reset()
+                self.carriage.keeper.welcome(frame.welcome.holder, frame.welcome.ref_key)
                 self._on_open()
             if says & Says.DRAINING:
                 self._taking = False
@@ -425,6 +495,7 @@ class Connection:
             self._deadlines.add(number, call.due)
             if isinstance(asked, tuple):
                 handler, args, events, extra = asked
+                args = args if isinstance(args, Payload) else self._hold(number, args)
                 self._buffer.call(number, handler, args, _ms(due - now), CREDIT_WINDOW, events, extra)
             else:
                 self._buffer.ask(asked)

@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import grpc
 import msgspec
+from msgspec.structs import replace
 
+from farhand.carriage.rpc import error_of
 from farhand.client.calls import Interrupted, Reader, kept
 from farhand.client.connection import Connection
 from farhand.client.options import check_filter, check_offset, check_options
-from farhand.client.rpc import SERVICE, error_of
+from farhand.client.rpc import SERVICE
 from farhand.client.stream import Receipt, check_whole, raise_fault, report
-from farhand.core.caching import args_digest, payload_digest
+from farhand.core.caching import args_digest, payload_digest, pieces_digest
 from farhand.core.retrying import Backoff
 from farhand.errors import DeadlineExceeded, InvalidArguments, LogPruned, Overloaded, Unavailable
 from farhand.model.durable import Entry
 from farhand.model.event import Kind, Progress
 from farhand.model.names import error_names
-from farhand.model.payload import Payload
+from farhand.model.payload import Media, Payload
+from farhand.model.ref import Ref
+from farhand.wire.codecs.base import Encoded
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand._pb import client_pb2
 from farhand.wire.farhand.jobs import read_entry
@@ -36,6 +40,9 @@ CANCEL_TIMEOUT = 20.0
 DEFAULT_ADDRESS = "localhost:50051"
 
 
+_REF = int(Media.REF)
+
+
 class Asks(Protocol):
     """What a job needs of its client."""
 
@@ -45,6 +52,8 @@ class Asks(Protocol):
     reader: Reader
 
     def connection(self) -> Connection: ...
+
+    async def ref(self, job_id: str, *, expires_in: float = 3600.0) -> Ref: ...
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -97,8 +106,10 @@ class JobFilter(TypedDict, total=False):
     limit: int
 
 
-def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOptions) -> client_pb2.SubmitRequest:
-    """What is sent for a durable job.
+def submit_request(
+    handler: str, payload: Payload | Encoded, args: Any, options: SubmitOptions
+) -> client_pb2.SubmitRequest:
+    """What is sent for a durable job; large arguments are put in once they are uploaded.
 
     Raises:
         InvalidArguments: an option can't be sent.
@@ -112,7 +123,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     inputs = {name: _id(one) for name, one in (options.get("inputs") or {}).items()}
     twice = (
         sorted(inputs.keys() & (args if isinstance(args, Mapping) else from_payload(payload) or {}).keys())
-        if inputs
+        if inputs and isinstance(payload, Payload)
         else ()
     )
     if twice:
@@ -124,7 +135,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             call=client_pb2.RunRequest(
                 handler=handler,
                 group=group,
-                args=bodies.payload_message(payload),
+                args=bodies.payload_message(payload) if isinstance(payload, Payload) else None,
                 timeout_ms=0 if timeout is None else max(1, int(timeout * 1000)),
                 priority=options.get("priority") or 0,
                 labels=dict(options.get("labels") or {}),
@@ -138,7 +149,7 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
             begin_within=options.get("begin_within") or 0.0,
             end_within=options.get("end_within") or 0.0,
             cache_ttl=0.0 if cache is None or isinstance(cache, bool) else float(cache),
-            args_digest=b"" if cache is False else _digest(args),
+            args_digest=b"" if cache is False else _digest(args, payload),
             cache_failures=options.get("cache_failures") or False,
             after=[_id(one) for one in options.get("after") or ()],
             inputs=inputs,
@@ -150,25 +161,32 @@ def submit_request(handler: str, payload: Payload, args: Any, options: SubmitOpt
     return request
 
 
-def _plain_request(handler: str, payload: Payload, args: Any) -> client_pb2.SubmitRequest:
+def _plain_request(handler: str, payload: Payload | Encoded, args: Any) -> client_pb2.SubmitRequest:
     """As `submit_request`, where there is no option: for most jobs, at a third of the cost."""
     media: Any = payload.media
     try:
-        request = client_pb2.SubmitRequest(args_digest=_digest(args))
+        request = client_pb2.SubmitRequest(args_digest=_digest(args, payload))
         call = request.call
         call.handler, call.group = handler, "default"
-        call.args.data, call.args.media = payload.data, media
+        if isinstance(payload, Payload):
+            call.args.data, call.args.media = payload.data, media
     except (TypeError, ValueError) as error:
         raise InvalidArguments(f"the job can't be submitted: {error}") from error
     return request
 
 
-def _digest(args: Any) -> bytes:
-    """What the arguments mean; empty where JSON can't say it, and their bytes count."""
+def _digest(args: Any, payload: Payload | Encoded) -> bytes:
+    """What the arguments mean; empty where JSON can't say it, and their bytes count, which the hub sees unless they are
+    large."""
     try:
         return args_digest(args)
     except (TypeError, ValueError, RecursionError):
-        return b""
+        return b"" if isinstance(payload, Payload) else _digest_of(payload)
+
+
+def _digest_of(args: Payload | Encoded) -> bytes:
+    """As `payload_digest`, of arguments of any size."""
+    return payload_digest(args) if isinstance(args, Payload) else pieces_digest(args.media, args.pieces())
 
 
 def _seconds(at: datetime | float | None) -> float:
@@ -236,9 +254,9 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     first: int = 0
 
 
-def uncache_request(handler: str, group: str, args: Any, payload: Payload) -> client_pb2.UncacheRequest:
+def uncache_request(handler: str, group: str, args: Any, payload: Payload | Encoded) -> client_pb2.UncacheRequest:
     """What is sent to let cached work be done again; `args` None for all of a handler's."""
-    digest = b"" if args is None else _digest(args) or payload_digest(payload)
+    digest = b"" if args is None else _digest(args, payload) or _digest_of(payload)
     return client_pb2.UncacheRequest(handler=handler, group=group, args_digest=digest)
 
 
@@ -365,7 +383,7 @@ class Job:
                     return await self._end()
                 chunks: list[Payload] = []
                 first: int | None = None
-                async for entry in self.kept():
+                async for entry in self._here(self.kept()):
                     first = entry.offset if first is None else first
                     event = entry.event
                     report(event, progress, console)
@@ -410,7 +428,17 @@ class Job:
         """What `progress` draws: `watch`, with None after each half second of silence."""
         from farhand.client.progress import ticking
 
-        return ticking(self.kept())
+        return ticking(self._here(self.kept()))
+
+    async def _here(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[Entry, None]:
+        """Entries with what their refs stand for."""
+        carriage = self._client.connection().carriage
+        async for entry in entries:
+            if entry.event.payload.media == _REF:
+                event = replace(entry.event, payload=await carriage.resolve(entry.event.payload))
+                yield replace(entry, event=event)
+            else:
+                yield entry
 
     async def kept(self) -> AsyncGenerator[Entry, None]:
         """As `watch`, from where its log begins, and on from there where that is cut meanwhile.
@@ -429,6 +457,10 @@ class Job:
                 if error.first <= offset:
                     raise
                 offset = error.first
+
+    async def ref(self, *, expires_in: float = 3600.0) -> Ref:
+        """A ref to its result, as of `AsyncClient.ref`."""
+        return await self._client.ref(self.id, expires_in=expires_in)
 
     async def cancel(self) -> Receipt:
         """Ask for its end and wait for the receipt.

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from farhand.client.calls import Read, Reader, StreamCall, taken
 from farhand.client.connection import Connection
 from farhand.errors import Cancelled, LogPruned
 from farhand.model.durable import Entry
 from farhand.model.event import Event, Kind, Progress, to_error
+from farhand.model.payload import Media
 
 BATCH = 1024
+_REF = int(Media.REF)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -76,8 +79,9 @@ class Stream:
         """All events that are there, at least one; empty once the stream has ended."""
         first = await self._take()
         found = [] if first is None else [first]
-        while found and self._call.events and len(found) < BATCH:
-            found.append(self._next())
+        waiting = self._call.events
+        while found and waiting and len(found) < BATCH and waiting[0].payload.media != _REF:
+            found.append(self._seen(self._call.pop()))
         return found
 
     async def cancel(self) -> Receipt:
@@ -131,17 +135,22 @@ class Stream:
         if self._over:
             return None
         if call.events:
-            return self._next()
+            event = call.pop()
+            if event.payload.media == _REF:
+                here = await self._connection.fetch(event.payload, call.due)
+                return self._seen(event, replace(event, payload=here))
+            return self._seen(event)
         self._over = True
         if call.error is not None:
             raise call.error
         return None
 
-    def _next(self) -> Event:
-        event = self._call.pop()
+    def _seen(self, came: Event, here: Event | None = None) -> Event:
+        """Take note of an event; `here` is the same with what its ref stands for."""
+        event = here or came
         kind = event.kind
         if kind is Kind.CHUNK:
-            credit = taken(self._call, len(event.payload.data))
+            credit = taken(self._call, came.payload)
             if credit:
                 self._connection.grant(self._call, credit)
         elif kind is Kind.QUEUED:

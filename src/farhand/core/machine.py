@@ -24,7 +24,7 @@ from farhand.errors import JobNotFound, Overloaded, ProtocolViolation, Unavailab
 from farhand.model.event import Event, Fault, Kind, Outcome
 from farhand.model.job import ATTEMPT_MARK, Job
 from farhand.model.limits import CANCEL_TIMEOUT, SILENCE, STALL_TIMEOUT, START_TIMEOUT
-from farhand.model.payload import NOTHING
+from farhand.model.payload import NOTHING, chunk_cost
 from farhand.model.session import Session
 from farhand.model.worker import WorkerInfo, WorkerState, WorkerView
 
@@ -258,7 +258,7 @@ class Machine:
         self._holder(event.link, event.job)
         record = self._jobs.get(event.job)
         if record is not None and record.link == event.link:
-            self._stream(record).take(event.number, len(event.payload.data))
+            self._stream(record).take(event.number, chunk_cost(event.payload))
             self._out.append(do.Deliver(event.job, Event(Kind.CHUNK, event.payload), event.number))
 
     def _job_ended(self, event: on.JobEnded, now: float) -> None:

@@ -61,8 +61,13 @@ def sign(secret: bytes, ref: Ref, holder: str = SPOOLED) -> Ref:
     """
     if holder != SPOOLED:
         check_name("holder", holder)
+    return sign_held(key_of(secret, holder), ref, holder)
+
+
+def sign_held(key: bytes, ref: Ref, holder: str) -> Ref:
+    """As `sign`, by the holder itself, which has its own `key` only."""
     body = _TO_BYTES.encode(Claims(holder, ref.expires, ref.format, ref.direct))
-    token = urlsafe_b64encode(_signature(key_of(secret, holder), ref.id, body) + body)
+    token = urlsafe_b64encode(_signature(key, ref.id, body) + body)
     return replace(ref, token=token.rstrip(b"=").decode())
 
 

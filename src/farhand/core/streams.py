@@ -15,8 +15,8 @@ class Stream:
         self.chunks = chunks
         self.credit = window
 
-    def take(self, number: int, size: int) -> None:
-        """The chunk with this number, of `size` bytes, has come.
+    def take(self, number: int, cost: int) -> None:
+        """The chunk with this number has come, which takes so many bytes of the window.
 
         Raises:
             ProtocolViolation: it is not the next one, or the worker had no credit left to send it.
@@ -26,7 +26,7 @@ class Stream:
         if self.credit <= -(PAYLOAD_LIMIT + CHUNK_OVERHEAD):
             raise ProtocolViolation("chunks came faster than their reader allows")
         self.chunks = number
-        self.credit -= size + CHUNK_OVERHEAD
+        self.credit -= cost
 
     def grant(self, amount: int) -> int:
         """The reader takes this many more bytes; how many of them count."""

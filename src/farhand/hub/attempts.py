@@ -25,7 +25,8 @@ from farhand.hub.holding import Holding
 from farhand.hub.service import Hub
 from farhand.model.durable import KeptJob, Said
 from farhand.model.event import Event, Fault, Kind, to_fault
-from farhand.model.limits import CHUNK_OVERHEAD, PACE
+from farhand.model.limits import PACE
+from farhand.model.payload import chunk_cost
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import Change, Lease, Store
 
@@ -244,7 +245,7 @@ class Attempts:
             return False
         attempt.offset = first + len(said)
         self._following.changed(attempt.lease.id)
-        read = sum(len(one.event.payload.data) + CHUNK_OVERHEAD for one in said if one.event.kind is Kind.CHUNK)
+        read = sum(chunk_cost(one.event.payload) for one in said if one.event.kind is Kind.CHUNK)
         if read and self._hub.knows(attempt.call):
             self._hub.tell(on.Granted(attempt.call, read))
         return True

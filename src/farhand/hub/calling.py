@@ -15,8 +15,8 @@ from farhand.hub.durable import Durables
 from farhand.hub.service import Hub
 from farhand.model.event import Event, Kind, Outcome, to_error
 from farhand.model.job import NO_LABELS
-from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW, MESSAGE_LIMIT
-from farhand.model.payload import Payload, check_size
+from farhand.model.limits import CREDIT_WINDOW, MESSAGE_LIMIT
+from farhand.model.payload import Payload, check_size, chunk_cost
 
 ANSWER_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes that all chunks of one answer may take together."""
@@ -111,7 +111,7 @@ class Call:
 
     def grant(self, payload: Payload) -> None:
         """Its reader has taken a chunk."""
-        self._hub.tell(on.Granted(self.id, len(payload.data) + CHUNK_OVERHEAD))
+        self._hub.tell(on.Granted(self.id, chunk_cost(payload)))
 
     def leave(self) -> None:
         """The request is over: if the job isn't, it is cancelled."""
@@ -152,7 +152,7 @@ async def _answer(sink: Collector, grant: Callable[[int], None]) -> tuple[Payloa
         if size > ANSWER_LIMIT:
             raise TooLarge(f"the chunks take more than {ANSWER_LIMIT:,} bytes: stream them", limit=ANSWER_LIMIT)
         chunks.append(event.payload)
-        grant(len(event.payload.data) + CHUNK_OVERHEAD)
+        grant(chunk_cost(event.payload))
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -30,13 +30,18 @@ from farhand.hub.pruning import KEEP, Pruning
 from farhand.hub.retries import anew
 from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub, Sink
+from farhand.hub.transfers import GIVEN
 from farhand.model.durable import DurableJob, Entry, Keep, KeptJob, Said
-from farhand.model.event import Event, Fault, Kind
+from farhand.model.event import Event, Fault, Kind, to_error
 from farhand.model.limits import LIST_LIMIT
 from farhand.model.order import Order
+from farhand.model.payload import Media
+from farhand.model.ref import Ref
 from farhand.model.state import State
 from farhand.model.worker import Hold, WorkerInfo
 from farhand.ports.store import Added, Change, Filter, News, Store
+
+_REF, _NO_VALUE = int(Media.REF), int(Media.NONE)
 
 
 class Durables:
@@ -131,7 +136,8 @@ class Durables:
             FarhandError: it makes no sense, or is too large.
         """
         declared = self.declarations.of(order.group or "default", order.handler)
-        return durable_job(order, self._new_id(), self._store.now(), declared)
+        id = self._hub.transfers.uploaded(order.args) if order.args.media == _REF else ""
+        return durable_job(order, id or self._new_id(), self._store.now(), declared)
 
     async def submit(self, job: DurableJob) -> Added:
         """Keep a job; it is committed when this returns.
@@ -179,6 +185,24 @@ class Durables:
         if kept is None:
             raise JobNotFound(f"there is no durable job {id[:80]!r}, or not any more")
         return kept
+
+    async def ref(self, id: str, seconds: float = GIVEN) -> Ref:
+        """A ref to a job's result, by which it may be fetched for so many seconds.
+
+        Raises:
+            JobNotFound: there is no such job.
+            Unavailable: it hasn't ended.
+            InvalidArguments: it streamed, so that its result is in its log.
+            FarhandError: it ended otherwise than by success, as the class says.
+        """
+        kept = await self.get(id)
+        if kept.last is None:
+            raise Unavailable(f"job {id} has not ended: wait for its result first")
+        if kept.last.fault is not None:
+            raise to_error(kept.last.fault, kept.last.outcome)
+        if kept.last.payload.media == _NO_VALUE:
+            raise InvalidArguments(f"job {id} streamed its result, which is in its log: watch it from offset 0")
+        return await self._hub.transfers.give(kept.job.id, kept.last.payload, seconds)
 
     async def waiting(self) -> dict[str, int]:
         """How many jobs wait in the store, by group."""

@@ -17,7 +17,7 @@ from farhand.hub import chores
 from farhand.hub.service import Sink
 from farhand.model.durable import Entry, KeptJob
 from farhand.model.event import Event, Kind, to_fault
-from farhand.model.limits import CHUNK_OVERHEAD
+from farhand.model.payload import chunk_cost
 from farhand.ports.store import News, Store
 
 LOOKED_AT = 2_000
@@ -287,7 +287,7 @@ class Following:
                     while follow.left <= 0 and not follow.gone:
                         follow.room.clear()
                         await follow.room.wait()
-                    follow.left -= len(entry.event.payload.data) + CHUNK_OVERHEAD
+                    follow.left -= chunk_cost(entry.event.payload)
                 if follow.gone:
                     return
                 follow.sink.deliver(follow.tag, entry.event, entry.number)

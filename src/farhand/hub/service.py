@@ -17,6 +17,7 @@ from farhand.core.machine import Limits, Machine
 from farhand.errors import InvalidArguments, JobNotFound, Unavailable
 from farhand.hub.ids import Ids
 from farhand.hub.metering import Meter
+from farhand.hub.transfers import Transfers
 from farhand.model.event import Event, Kind
 from farhand.model.handler import HandlerView
 from farhand.model.job import ATTEMPT_MARK, NO_LABELS, Input, Job
@@ -84,11 +85,17 @@ class Hub:
     A front that tells many things in a row calls `settle()` once after them.
     """
 
-    def __init__(self, limits: Limits | None = None, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.monotonic,
+        transfers: Transfers | None = None,
+    ) -> None:
         self.now = now
+        self.transfers = transfers or Transfers()
         self.id = Ids()()
         self.started = now()
-        self._new_id = Ids()
+        self.new_id = Ids()
         self._machine = Machine(limits)
         self._sinks: dict[str, tuple[Sink, int, Job]] = {}
         self._ports: dict[int, WorkerPort] = {}
@@ -145,7 +152,7 @@ class Hub:
             FarhandError: it is refused, as the class says; the sink gets nothing.
         """
         now = self.now()
-        id = self._new_id() if durable is None else f"{durable[0]}{ATTEMPT_MARK}{durable[1]}"
+        id = self.new_id() if durable is None else f"{durable[0]}{ATTEMPT_MARK}{durable[1]}"
         job = Job(
             id,
             _checked("handler", handler),
@@ -242,7 +249,7 @@ class Hub:
             raise InvalidArguments(f"ttl must be 0 to 31,536,000 seconds, not {ttl:g}")
         loss: OnLoss = "move" if on_loss == "move" else "fail"
         session = Session(
-            id=self._new_id(),
+            id=self.new_id(),
             group=_checked("group", group or "default"),
             ttl=ttl or SESSION_TTL,
             on_loss=loss,

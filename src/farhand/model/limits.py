@@ -13,6 +13,18 @@ MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 PAYLOAD_LIMIT: Final = 1024 * 1024
 """Largest single argument object, result or chunk in a shared frame."""
 
+INLINE_LIMIT: Final = 64 * 1024
+"""Largest payload that farhand's own ends put into a shared frame; a larger one goes over a stream of its own."""
+
+PART: Final = 512 * 1024
+"""Bytes in each part of such a stream, but the last."""
+
+PARTS_AHEAD: Final = 4
+"""Parts of one stream that a hub holds for whoever reads it."""
+
+LINGER: Final = 120.0
+"""Seconds for which a payload is held for whoever doesn't fetch it, or doesn't go on."""
+
 READ_AHEAD: Final = 1024 * 1024
 """HTTP/2's window for each stream. Fixed: gRPC's own adapts it by a ping for every frame that comes, which costs a hub
 with many idle workers more than their heartbeats do."""

@@ -7,7 +7,7 @@ from enum import IntEnum
 import msgspec
 
 from farhand.errors import TooLarge
-from farhand.model.limits import PAYLOAD_LIMIT
+from farhand.model.limits import CHUNK_OVERHEAD, CREDIT_WINDOW, PAYLOAD_LIMIT
 
 
 class Media(IntEnum):
@@ -22,6 +22,7 @@ class Media(IntEnum):
     NAMED = 6
     BUNDLE = 7
     OPEN_JSON = 8
+    REF = 9
 
     @property
     def mime(self) -> str:
@@ -39,7 +40,20 @@ _MIME = {
     Media.NAMED: "",
     Media.BUNDLE: "application/vnd.farhand.bundle",
     Media.OPEN_JSON: "application/json",
+    Media.REF: "application/vnd.farhand.ref",
 }
+_FORMATS = {**_MIME, Media.NONE: "application/octet-stream", Media.NAMED: "application/vnd.farhand.named"}
+_MEDIA = {name: media for media, name in reversed(_FORMATS.items()) if media is not Media.NONE}
+
+
+def format_of(media: int) -> str:
+    """The media type by which a ref's `format` says what a number of `Media` says."""
+    return _FORMATS[Media(media)]
+
+
+def media_of(format: str) -> int:
+    """What `format_of` was told; BYTES for a media type of others."""
+    return int(_MEDIA.get(format, Media.BYTES))
 
 
 class Payload(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +63,25 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
     media: int = Media.JSON
 
 
+_AS_REF = int(Media.REF)
+LOCAL = 1000
+"""In place of REF between a worker and its own child process: the bytes are in a file, whose `size`, `media` and `path`
+the payload has. It never leaves them."""
 NOTHING = Payload(b"", Media.NONE)
+
+
+REF_COST = CREDIT_WINDOW // 4
+"""What a chunk is charged that travels by a ref: so few are under way at once, whatever their size."""
+
+
+def chunk_cost(payload: Payload) -> int:
+    """Bytes that a chunk takes of its reader's window; each end charges the same."""
+    return charged(len(payload.data), payload.media)
+
+
+def charged(size: int, media: int) -> int:
+    """As `chunk_cost`, of a payload of so many bytes in its frame."""
+    return REF_COST if media >= _AS_REF else size + CHUNK_OVERHEAD
 
 
 def check_size(size: int, what: str, limit: int = PAYLOAD_LIMIT) -> None:

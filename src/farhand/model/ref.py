@@ -13,12 +13,14 @@ import msgspec
 from farhand.errors import InvalidArguments
 from farhand.model.addresses import check_address
 from farhand.model.blob import check_checksum, check_id
+from farhand.model.payload import Media, Payload
 
 PROTOCOL: Final = "farhand"
 """The one way to fetch: from the hub that made the ref, which has it from its holder or its blob store."""
 
 SIZE_LIMIT: Final = 2**63 - 1
 FORMAT_LIMIT: Final = 200
+_AS_REF = int(Media.REF)
 TOKEN_LIMIT: Final = 2048
 
 _FORMAT = re.compile(r"[a-zA-Z0-9!#$&^_.+-]+/[a-zA-Z0-9!#$&^_.+-]+( ?; ?[a-zA-Z0-9!#$&^_.+-]+=[\x20-\x21\x23-\x7e]+)*")
@@ -77,6 +79,25 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Ref({', '.join(f'{name}={value!r}' for name, value in fields if name != 'token')})"
 
 
+def as_payload(ref: Ref) -> Payload:
+    """What stands for a large payload in a frame."""
+    return Payload(_WRITE(ref), _AS_REF)
+
+
+def from_payload(payload: Payload) -> Ref:
+    """The ref that stands there.
+
+    Raises:
+        InvalidArguments: there is none.
+    """
+    try:
+        if payload.media == _AS_REF:
+            return _READ(payload.data)
+        raise InvalidArguments("this payload is no ref")
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidArguments(f"a payload is not a valid ref: {error}") from error
+
+
 def as_dict(ref: Ref) -> dict[str, Any]:
     """`ref` as JSON-compatible values, without the fields that have their defaults."""
     found: dict[str, Any] = msgspec.to_builtins(ref)
@@ -119,6 +140,10 @@ def from_url(url: str) -> Ref:
     except ValueError as error:
         raise _bad("url", f"it must be like {PROTOCOL}://HOST:PORT/ID?token=…: {error}") from None
     return from_dict({**more, "id": parts.path.removeprefix("/"), "protocol": parts.scheme, "uri": parts.netloc})
+
+
+_WRITE = msgspec.msgpack.Encoder().encode
+_READ = msgspec.msgpack.Decoder(Ref).decode
 
 
 def _bad(path: str, text: str) -> InvalidArguments:

@@ -21,6 +21,8 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     host: str = ""
     pid: int = 0
+    data: str = ""
+    """``HOST:PORT`` of its data port; empty: it has none."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,9 +14,22 @@ from typing import Any, NoReturn
 import msgspec
 
 from farhand.errors import FarhandError, InvalidArguments
-from farhand.model.limits import PAYLOAD_LIMIT
+from farhand.model.limits import INLINE_LIMIT, PAYLOAD_LIMIT
 from farhand.model.payload import NOTHING, Media, Payload, check_size
-from farhand.wire.codecs.base import Broken, Codec, Encoded, Limits, Unsendable, a_type, cut, encoded, type_name
+from farhand.model.ref import SIZE_LIMIT, Ref
+from farhand.wire.codecs.base import (
+    Arrived,
+    Broken,
+    Codec,
+    Encoded,
+    Limits,
+    OnDisk,
+    Unsendable,
+    a_type,
+    cut,
+    encoded,
+    type_name,
+)
 from farhand.wire.codecs.bundle import Bundle, bundled, place
 from farhand.wire.codecs.locate import path_to
 from farhand.wire.codecs.plugins import NO_PICKLE, Plugins
@@ -25,11 +38,20 @@ from farhand.wire.fitting import fit
 # Looking up an enum's member costs 0.1 µs; these are looked up for every call.
 _AS_NOTHING, _AS_JSON, _AS_MSGPACK, _AS_BYTES = int(Media.NONE), int(Media.JSON), int(Media.MSGPACK), int(Media.BYTES)
 _AS_ARROW, _AS_PROTOBUF, _AS_NAMED = int(Media.ARROW), int(Media.PROTOBUF), int(Media.NAMED)
-_AS_BUNDLE, _AS_OPEN_JSON = int(Media.BUNDLE), int(Media.OPEN_JSON)
+_AS_BUNDLE, _AS_OPEN_JSON, _AS_REF = int(Media.BUNDLE), int(Media.OPEN_JSON), int(Media.REF)
 _ANY_JSON = (_AS_JSON, _AS_OPEN_JSON)
 _BYTES = (bytes, bytearray, memoryview)
 _UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 _UNDECODABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, MemoryError)
+
+
+class ByRef:
+    """Stands for a ref among arguments, in whose place the handler is to have what it stands for."""
+
+    __slots__ = ("ref",)
+
+    def __init__(self, ref: Ref) -> None:
+        self.ref = ref
 
 
 class _Special(Exception):
@@ -114,6 +136,28 @@ class Codecs:
             check_size(len(data), what, self.limit)
         return Payload(data, media)
 
+    def sendable(self, value: Any, media: int = _AS_MSGPACK, *, what: str = "the result") -> Payload | Encoded:
+        """As `payload` where that takes up to 64 KiB, and else of any size, in buffers, for a stream of its own.
+
+        Raises:
+            InvalidArguments: as `payload`.
+        """
+        if value.__class__ not in _BYTES:
+            try:
+                if media == _AS_MSGPACK:
+                    data = _MSGPACK.encode(value)
+                elif media == _AS_JSON:
+                    data = _JSON.encode(value)
+                else:
+                    data = _MSGPACK.encode(value)
+                    text = self._text(value, data)
+                    data, media = (data, _AS_MSGPACK) if text is None else (text, media)
+                return Payload(data, media) if len(data) <= INLINE_LIMIT else encoded(media, (data,))
+            except (_Special, *_UNENCODABLE):
+                pass
+        found = self.encode(value, media, what=what, limit=SIZE_LIMIT)
+        return found.payload() if found.size <= INLINE_LIMIT else found
+
     def encode(
         self, value: Any, media: int = _AS_MSGPACK, *, what: str = "the result", limit: int | None = None
     ) -> Encoded:
@@ -160,7 +204,9 @@ class Codecs:
         """A value that msgspec doesn't know, as one that it does, or as a codec has it."""
         from farhand.wire.codecs import arrow, files, plain, protobuf
 
-        found = arrow.encode(value) or protobuf.encode(value) or files.encode(value, self.limit)
+        if value.__class__ is ByRef:
+            return None, encoded(_AS_REF, (_MSGPACK.encode(value.ref),))
+        found = arrow.encode(value) or protobuf.encode(value) or files.encode(value)
         if found is not None:
             return None, found
         simple = plain.scalar(value)
@@ -211,7 +257,7 @@ class Codecs:
             return payload.data
         if media == _AS_NOTHING:
             return None
-        return self.decode(media, (payload.data,))
+        return self.decode(media, (payload.data,), arrived=_arrived(payload))
 
     def read_as(self, payload: Payload, returns: Any) -> Any:
         """The value of `payload` as the type `returns`; None for as it is.
@@ -221,11 +267,12 @@ class Codecs:
         """
         if returns is None:
             return self.read(payload)
-        return fit(self.decode(payload.media, (payload.data,), returns), returns)
+        return fit(self.decode(payload.media, (payload.data,), returns, _arrived(payload)), returns)
 
-    def decode(self, media: int, buffers: Sequence[Any], wanted: Any = None) -> Any:
+    def decode(self, media: int, buffers: Sequence[Any], wanted: Any = None, arrived: Arrived | None = None) -> Any:
         """The value of a payload that came in one buffer or several. Arrays and tables lie over them and are read-only
-        where they can. `wanted` is a type that helps to find the right one; the value need not be of it.
+        where they can. `wanted` is a type that helps to find the right one; the value need not be of it. `arrived` is
+        the payload where it came over a stream of its own.
 
         Raises:
             InvalidArguments: as `read`.
@@ -233,29 +280,43 @@ class Codecs:
         size = sum(memoryview(one).nbytes for one in buffers)
         limits = Limits(size)
         if media == _AS_BUNDLE:
-            bundle = self.bundle(buffers)
+            bundle = self.bundle(buffers, arrived)
             return _guarded(lambda: msgspec.msgpack.decode(bundle.body, ext_hook=bundle.ext), media)
         whole = buffers[0] if len(buffers) == 1 else cut(buffers, 0, size)
         if media in (_AS_MSGPACK, _AS_JSON, _AS_OPEN_JSON, _AS_NOTHING):
             return self.read(Payload(bytes(whole), media))
-        return _guarded(lambda: self._part(media, memoryview(whole).cast("B"), limits, wanted), media)
+        place = None if arrived is None else arrived.place
+        return _guarded(lambda: self._part(media, memoryview(whole).cast("B"), limits, wanted, place), media)
 
-    def bundle(self, buffers: Sequence[Any]) -> Bundle:
-        """A bundle, for who decodes its MessagePack into types of his own.
+    def bundle(self, buffers: Sequence[Any], arrived: Arrived | None = None) -> Bundle:
+        """A bundle, for who decodes its MessagePack into types of his own. `arrived` as for `decode`.
 
         Raises:
             InvalidArguments: it is none.
         """
         size = sum(memoryview(one).nbytes for one in buffers)
         limits = Limits(size)
-        return Bundle(buffers, size, lambda media, data: self._part(media, data, limits))
+        place = None if arrived is None else arrived.place
 
-    def _part(self, media: int, data: memoryview, limits: Limits, wanted: Any = None) -> Any:
+        def open_part(media: int, data: memoryview, at: int) -> Any:
+            where = None if place is None else OnDisk(place.path, place.start + at, len(data), place.owner)
+            return self._part(media, data, limits, place=where)
+
+        bundle = Bundle(buffers, size, open_part)
+        for index, payload in () if arrived is None else arrived.parts.items():
+            bundle.put(index, self.read(payload))
+        return bundle
+
+    def _part(
+        self, media: int, data: memoryview, limits: Limits, wanted: Any = None, place: OnDisk | None = None
+    ) -> Any:
         from farhand.wire.codecs import arrow, files, protobuf
         from farhand.wire.codecs.base import take_name
 
         if media == _AS_BYTES:
             return bytes(data)
+        if media == _AS_REF:
+            return msgspec.msgpack.decode(data, type=Ref)
         if media == _AS_ARROW:
             kind = type_name(wanted) if isinstance(wanted, type) else ""
             return arrow.decode(data, limits, kind if kind in arrow.TABLES else "")
@@ -263,9 +324,16 @@ class Codecs:
             return protobuf.decode(data, wanted)
         if media == _AS_NAMED:
             name, body = take_name(data)
-            file = files.decode(name, body)
+            if place is not None:
+                skipped = len(data) - len(body)
+                place = OnDisk(place.path, place.start + skipped, len(body), place.owner)
+            file = files.decode(name, body if place is None else place)
             return self._plugins.decode(name, body, limits) if file is None else file
         raise Broken(f"a payload has the unknown media type {media}; this side is older than its peer")
+
+
+def _arrived(payload: Payload) -> Arrived | None:
+    return payload if isinstance(payload, Arrived) else None
 
 
 def unreadable(media: int, error: BaseException) -> Broken:

@@ -6,18 +6,21 @@ import asyncio
 import threading
 import time
 import traceback
+from concurrent.futures import CancelledError, Future
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from farhand.errors import FarhandError
 from farhand.model.event import Event, Fault, Kind, Outcome, Progress, to_fault
-from farhand.model.limits import CHUNK_OVERHEAD
+from farhand.model.job import ATTEMPT_MARK
 from farhand.model.names import error_name
-from farhand.model.payload import NOTHING, Media, Payload
+from farhand.model.payload import NOTHING, Media, Payload, chunk_cost
+from farhand.wire.codecs.base import Encoded
 from farhand.wire.farhand import bodies
 from farhand.wire.farhand.incoming import Assignment
 from farhand.wire.values import DEFAULT, Codecs
 from farhand.worker.app import Handler
+from farhand.worker.carrying import Carrier, taken_over
 from farhand.worker.context import Context, Stop
 from farhand.worker.inputs import filled
 from farhand.worker.outbox import Outbox
@@ -44,6 +47,8 @@ class Call:
     """A job from its assignment to its end. Its verbs may be called in the handler's thread, whichever that is."""
 
     __slots__ = (
+        "_carried",
+        "_carrier",
         "_dropped",
         "_outbox",
         "_waiter",
@@ -83,8 +88,10 @@ class Call:
         app_state: SimpleNamespace,
         worker_id: str,
         codecs: Codecs = DEFAULT,
+        carrier: Carrier | None = None,
     ) -> None:
         self.job = assignment.job
+        self._carrier = carrier
         self.handler = handler
         self.args = assignment.args
         self.inputs = assignment.inputs
@@ -112,6 +119,7 @@ class Call:
         self.timer: asyncio.TimerHandle | None = None
         self._outbox = outbox
         self._waiter: threading.Event | asyncio.Future[None] | None = None
+        self._carried: Future[Payload] | None = None
         self._dropped = 0
 
     # -- what its context needs (worker.context.Port) ----------------------------------------------------------------
@@ -187,20 +195,86 @@ class Call:
         if not self.said_start:
             self._outbox.started(self)
 
-    def chunk(self, value: Any) -> bool:
-        """Say a chunk; whether there is credit for another.
+    def chunk_payload(self, value: Any) -> Payload | Future[Payload]:
+        """What goes into a frame for a chunk; where that takes time, to be waited for by `carried`.
 
         Raises:
             Refusal: the value can't be sent.
         """
         if not self.window:
-            return True
+            return NOTHING
         try:
-            payload = self.codecs.payload(value, self.media, what=self.handler.chunk_name)
+            found = self.codecs.sendable(value, self.media, what=self.handler.chunk_name)
+            return found if found.__class__ is Payload else self._carry(cast("Encoded", found))
         except FarhandError as error:
             raise Refusal(error) from None
+
+    def result_payload(self, value: Any) -> Payload | Future[Payload]:
+        """As `chunk_payload`, of what the handler returned.
+
+        Raises:
+            Refusal: the value can't be sent.
+        """
+        if value is None and self.handler.streams:
+            return NOTHING
+        try:
+            found = self.codecs.sendable(value, self.media, what=self.handler.result_name)
+            return found if found.__class__ is Payload else self._carry(cast("Encoded", found))
+        except FarhandError as error:
+            raise Refusal(error) from None
+
+    def _carry(self, found: Encoded) -> Payload | Future[Payload]:
+        if self._carrier is None:
+            return found.payload()
+        return self._carrier.carry(found, "" if self.unkept is None else self.job.partition(ATTEMPT_MARK)[0])
+
+    async def taken_over(self, body: bytes) -> Payload:
+        """What its process has put into a file, carried on.
+
+        Raises:
+            Refusal: it can't be sent.
+        """
+        try:
+            made = self._carry(taken_over(body))
+        except FarhandError as error:
+            raise Refusal(error) from None
+        return made if isinstance(made, Payload) else await self.carried(made)
+
+    async def carried(self, payload: Future[Payload]) -> Payload:
+        """Wait for it.
+
+        Raises:
+            Refusal: it can't be sent.
+        """
+        try:
+            return await asyncio.wrap_future(payload)
+        except FarhandError as error:
+            raise Refusal(error) from None
+
+    def carried_in_thread(self, payload: Future[Payload]) -> Payload:
+        """Wait for it in this thread.
+
+        Raises:
+            Refusal: it can't be sent.
+            Stop: the job was cancelled.
+        """
+        self._carried = payload
+        try:
+            self.check_stop()
+            return payload.result()
+        except CancelledError:
+            raise Stop from None
+        except FarhandError as error:
+            raise Refusal(error) from None
+        finally:
+            self._carried = None
+
+    def chunk(self, payload: Payload) -> bool:
+        """Say a chunk; whether there is credit for another."""
+        if not self.window:
+            return True
         self.chunks += 1
-        self.credit -= len(payload.data) + CHUNK_OVERHEAD
+        self.credit -= chunk_cost(payload)
         self._outbox.chunk(self, payload.data, payload.media, self.chunks)
         return self.credit > 0
 
@@ -236,7 +310,9 @@ class Call:
         self.nudge()
 
     def nudge(self) -> None:
-        """Let whoever waits for credit look again."""
+        """Let whoever waits for credit look again, and a thread whose job is cancelled not wait for its payload."""
+        if self.reason and self._carried is not None:
+            self._carried.cancel()
         waiter = self._waiter
         if isinstance(waiter, threading.Event):
             waiter.set()
@@ -245,17 +321,9 @@ class Call:
 
     # -- its ends ----------------------------------------------------------------------------------------------------
 
-    def succeed(self, value: Any) -> None:
-        """It returned `value`."""
-        try:
-            if value is None and self.handler.streams:
-                payload = NOTHING
-            else:
-                payload = self.codecs.payload(value, self.media, what=self.handler.result_name)
-        except FarhandError as error:
-            self.refuse(error)
-        else:
-            self._end(_SUCCEEDED, payload)
+    def succeed(self, payload: Payload) -> None:
+        """It returned what this stands for."""
+        self._end(_SUCCEEDED, payload)
 
     def fail(self, error: BaseException) -> None:
         """It raised `error`."""

@@ -20,6 +20,7 @@ from farhand.ports.runner import Threads
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.outgoing import FromWorker
+from farhand.worker.carrying import ByFile
 from farhand.worker.context import capture_prints
 from farhand.worker.executor import Executor
 from farhand.worker.loading import load_app
@@ -50,7 +51,7 @@ async def serve(fd: int, reference: str, worker_id: str) -> None:
     outbox = Outbox(wake)
     writing = asyncio.ensure_future(_write(outbox, needed, writer))
     try:
-        executor = Executor(load_app(reference), outbox, _OneThread(), None, worker_id)
+        executor = Executor(load_app(reference), outbox, _OneThread(), None, worker_id, ByFile())
         await executor.start()
     except Exception as error:
         buffer = FromWorker()

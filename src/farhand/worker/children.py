@@ -7,19 +7,21 @@ starts from the session's state in the worker's own process, and each goes its o
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
 
 from farhand.core.link import Says
 from farhand.errors import FarhandError, SessionLost
-from farhand.model.job import Job
-from farhand.model.payload import NOTHING
+from farhand.model.job import Input, Job
+from farhand.model.payload import LOCAL, NOTHING, Payload
 from farhand.ports.runner import Child, Processes
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.outgoing import ToWorker
 from farhand.worker.call import Call
+from farhand.worker.carrying import for_child, remove_left
 
 CHILD_MODULE = "farhand.worker.child"
 KEPT = 8
@@ -84,14 +86,17 @@ class Children:
         self._idle.clear()
         self._homes.clear()
         await asyncio.gather(*self._ends, return_exceptions=True)
+        remove_left(os.getpid())
 
     async def _run(self, call: Call, session_state: dict[str, Any] | None) -> None:
         session = "" if session_state is None else call.session
         child = await self._take(session)
         self._busy[call.job] = child
         kept = False
+        held: list[Any] = []
         try:
-            await child.send(self._assignment(call, None if session in self._homes else session_state))
+            args, inputs = await asyncio.to_thread(_for_child, call, held)
+            await child.send(self._assignment(call, args, inputs, None if session in self._homes else session_state))
             if session:
                 self._homes[session] = child
             kept = await self._relay(call, child)
@@ -100,6 +105,7 @@ class Children:
                 call.lose(f"the process of {call.handler.name!r} {_how_it_ended(status)} in the middle of the job")
         finally:
             del self._busy[call.job]
+            held.clear()
             self._put_back(child, session, kept)
 
     async def _take(self, session: str) -> Child:
@@ -147,16 +153,18 @@ class Children:
         return task
 
     @staticmethod
-    def _assignment(call: Call, session_state: dict[str, Any] | None) -> bytes:
+    def _assignment(
+        call: Call, args: Payload, inputs: tuple[Input, ...], session_state: dict[str, Any] | None
+    ) -> bytes:
         left = call.seconds_left()
         job = Job(
             call.job,
             call.handler.name,
-            call.args,
+            args,
             session=call.session,
             window=call.window,
             attempt=call.attempt,
-            inputs=call.inputs,
+            inputs=inputs,
         )
         data = NOTHING if session_state is None else call.codecs.payload(session_state, what="the session's data")
         buffer = ToWorker()
@@ -173,6 +181,9 @@ class Children:
                 raise FarhandError(frame.goodbye.message)
             for job, kind, body, media, number in incoming.job_events(frame):
                 if job == call.job:
+                    if media == LOCAL:
+                        carried = await call.taken_over(body)
+                        body, media = carried.data, carried.media
                     call.relay(kind, body, media, number)
                     if kind >= 8:
                         return True
@@ -181,6 +192,18 @@ class Children:
     def _end(self, child: Child) -> None:
         child.kill()
         self._track(child.wait())
+
+
+def _for_child(call: Call, held: list[Any]) -> tuple[Payload, tuple[Input, ...]]:
+    """A call's arguments for its process; the files that they are in go to `held`."""
+
+    def one(payload: Payload) -> Payload:
+        payload, file = for_child(payload, call.codecs)
+        held.append(file)
+        return payload
+
+    inputs = tuple(Input(each.argument, tuple(map(one, each.values)), each.chunks) for each in call.inputs)
+    return one(call.args), inputs
 
 
 def _how_it_ended(status: int) -> str:

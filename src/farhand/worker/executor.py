@@ -14,11 +14,14 @@ from typing import Any, cast
 import structlog
 
 from farhand.errors import FarhandError, HandlerNotFound, SessionLost
+from farhand.model.job import Input
 from farhand.model.limits import START_TIMEOUT
+from farhand.model.payload import NOTHING, Payload
 from farhand.ports.runner import Threads
 from farhand.wire.farhand.incoming import Assignment
 from farhand.worker.app import App, Handler, Style
 from farhand.worker.call import LEASE_LOST, TIMED_OUT, Call, Refusal
+from farhand.worker.carrying import Carrier, needs_fetching
 from farhand.worker.children import Children
 from farhand.worker.context import Stop, current
 from farhand.worker.outbox import Outbox
@@ -32,8 +35,18 @@ back."""
 class Executor:
     """The jobs of one worker. All its verbs belong to the event loop that async handlers run on."""
 
-    def __init__(self, app: App, outbox: Outbox, threads: Threads, children: Children | None, worker_id: str) -> None:
-        """`children` runs handlers with ``isolate="process"``; None where this is such a child itself."""
+    def __init__(
+        self,
+        app: App,
+        outbox: Outbox,
+        threads: Threads,
+        children: Children | None,
+        worker_id: str,
+        carrier: Carrier,
+    ) -> None:
+        """`children` runs handlers with ``isolate="process"``; None where this is such a child itself. `carrier` takes
+        large payloads."""
+        self._carrier = carrier
         self.draining = False
         self._app = app
         self._outbox = outbox
@@ -116,7 +129,9 @@ class Executor:
             if handler is None:
                 self._refuse(assignment)
                 continue
-            call = Call(assignment, handler, self._outbox, self._state, self._worker_id, self._app.codecs)
+            call = Call(
+                assignment, handler, self._outbox, self._state, self._worker_id, self._app.codecs, self._carrier
+            )
             self._calls[call.job] = call
             try:
                 self._begin(call, assignment)
@@ -215,15 +230,28 @@ class Executor:
         handler = call.handler
         if handler.timeout is not None:
             call.timer = self._loop.call_later(handler.timeout, self._time_out, call)
+        restoring: asyncio.Task[None] | None = None
         if assignment.session:
             try:
                 call.session_state, restoring = self._sessions.open(assignment)
             except FarhandError as error:
                 raise Refusal(error) from None
-            if restoring is not None:
-                call.stop = self._loop.create_task(self._launch_after(call, restoring))
-                return
-        self._launch(call)
+        if restoring is not None or needs_fetching(call.args, call.inputs):
+            call.stop = self._loop.create_task(self._launch_after(call, restoring))
+        else:
+            self._launch(call)
+
+    async def _fill(self, call: Call) -> None:
+        """Fetch what refs in the arguments stand for."""
+        if not needs_fetching(call.args, call.inputs):
+            return
+        resolve = self._carrier.resolve
+        call.args = await asyncio.wrap_future(resolve(call.args))
+        filled = []
+        for one in call.inputs:
+            values = [await asyncio.wrap_future(resolve(value)) for value in one.values]
+            filled.append(Input(one.argument, tuple(values), one.chunks))
+        call.inputs = tuple(filled)
 
     def _launch(self, call: Call) -> None:
         handler = call.handler
@@ -237,12 +265,18 @@ class Executor:
         else:
             self._threads.run(lambda: self._run_in_thread(call))
 
-    async def _launch_after(self, call: Call, restoring: asyncio.Task[None]) -> None:
+    async def _launch_after(self, call: Call, restoring: asyncio.Task[None] | None) -> None:
+        """Begin a call once its session's state is restored and its arguments are here."""
         patience = self._loop.call_later(PATIENCE, call.say_taken)
         try:
             if call.reason:
                 raise asyncio.CancelledError
-            await asyncio.shield(restoring)
+            if restoring is not None:
+                await asyncio.shield(restoring)
+            try:
+                await self._fill(call)
+            except FarhandError as error:
+                raise Refusal(error) from None
         except asyncio.CancelledError:
             call.reason = call.reason or "CANCELLED"  # the session was closed while its state was restored
             call.stopped("not_started")
@@ -311,13 +345,16 @@ class Executor:
             positional, keyword = call.bind()
             call.start()
             if handler.waits:
-                call.succeed(await handler.function(*positional, **keyword))
+                result = await handler.function(*positional, **keyword)
             else:
+                result = None
                 async with contextlib.aclosing(handler.function(*positional, **keyword)) as chunks:
                     async for chunk in chunks:
-                        if not call.chunk(chunk):
+                        made = call.chunk_payload(chunk)
+                        if not call.chunk(made if isinstance(made, Payload) else await call.carried(made)):
                             await call.wait_for_credit()
-                call.succeed(None)
+            payload = call.result_payload(result)
+            call.succeed(payload if isinstance(payload, Payload) else await call.carried(payload))
         except asyncio.CancelledError as error:
             if not call.reason:
                 call.fail(error)
@@ -357,7 +394,8 @@ class Executor:
             result = handler.function(*positional, **keyword)
             if handler.style is Style.GENERATOR:
                 result = self._drive(call, result)
-            call.succeed(result)
+            payload = call.result_payload(result)
+            call.succeed(payload if isinstance(payload, Payload) else call.carried_in_thread(payload))
         except Stop:
             call.stopped("stopped" if call.began else "not_started")
         except BaseException as error:
@@ -374,7 +412,8 @@ class Executor:
                     return end.value
                 if call.reason:
                     raise Stop
-                if not call.chunk(chunk):
+                made = call.chunk_payload(chunk)
+                if not call.chunk(made if isinstance(made, Payload) else call.carried_in_thread(made)):
                     call.wait_for_credit_in_thread()
 
     async def _run_in_child(self, call: Call, children: Children) -> None:
@@ -421,6 +460,7 @@ class Executor:
         if call.timer is not None:
             call.timer.cancel()
         self._calls.pop(call.job, None)
+        call.args, call.inputs = NOTHING, ()  # which may lie in files that are there as long as they are
         if call.unkept is not None and call.unkept.ended and not call.released and call.reason != LEASE_LOST:
             self._ended[call.job] = call
         self._look_quiet()

@@ -13,8 +13,8 @@ import msgspec
 
 from farhand.errors import InvalidArguments
 from farhand.model.job import Input
-from farhand.model.limits import MESSAGE_LIMIT
 from farhand.model.payload import Media, Payload
+from farhand.model.ref import SIZE_LIMIT
 from farhand.wire.values import DEFAULT, Codecs
 
 _JSON, _MSGPACK, _NONE = int(Media.JSON), int(Media.MSGPACK), int(Media.NONE)
@@ -54,7 +54,7 @@ def filled(args: Payload, inputs: Sequence[Input], codecs: Codecs = DEFAULT) -> 
         values = [codecs.read(payload) if anew else _value(payload, media, codecs) for payload in one.values]
         found[one.argument] = values if one.chunks else values[0]
     if anew:
-        return codecs.encode(found, what="the argument object", limit=MESSAGE_LIMIT).payload()
+        return codecs.encode(found, what="the argument object", limit=SIZE_LIMIT).payload()
     return Payload(_WRITE[media](found), media)
 
 

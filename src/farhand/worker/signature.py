@@ -18,6 +18,7 @@ import msgspec
 
 from farhand.errors import InvalidArguments
 from farhand.model.payload import Media, Payload
+from farhand.wire.codecs.base import Arrived
 from farhand.wire.fitting import foreign, is_pydantic
 from farhand.wire.fitting import schema as foreign_schema
 from farhand.wire.values import DEFAULT, Codecs, no_ext
@@ -109,7 +110,7 @@ class Signature:
             if args.media == _AS_NOTHING:
                 return self._msgpack.decode(b"\x80")
             if args.media == _AS_BUNDLE:
-                bundle = codecs.bundle((args.data,))
+                bundle = codecs.bundle((args.data,), args if isinstance(args, Arrived) else None)
                 whole = msgspec.msgpack.Decoder(self._struct, dec_hook=foreign, ext_hook=bundle.ext)
                 return whole.decode(bundle.body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, MemoryError) as error:

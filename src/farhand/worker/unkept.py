@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from farhand.model.event import Event, Kind
-from farhand.model.limits import CHUNK_OVERHEAD, TEXT_LIMIT
+from farhand.model.limits import TEXT_LIMIT
+from farhand.model.payload import charged
 from farhand.wire.farhand import bodies
 
 CHATTER_ROWS, CHATTER_SIZE = 1_000, 256 * 1024
@@ -64,7 +65,7 @@ class Unkept:
         """The reader has taken so many bytes of chunks: the oldest are kept."""
         self._acked += amount
         rows = self._rows
-        while rows and rows[0][0] == _CHUNK and (cost := len(rows[0][1]) + CHUNK_OVERHEAD) <= self._acked:
+        while rows and rows[0][0] == _CHUNK and (cost := charged(len(rows[0][1]), rows[0][2])) <= self._acked:
             self._acked -= cost
             rows.popleft()
 
@@ -73,7 +74,7 @@ class Unkept:
         freed, rest = 0, deque[Row]()
         for row in self._rows:
             if row[0] == _CHUNK and row[3] <= chunks:
-                freed += len(row[1]) + CHUNK_OVERHEAD
+                freed += charged(len(row[1]), row[2])
             else:
                 rest.append(row)
         self._rows, self._acked = rest, 0

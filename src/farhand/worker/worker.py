@@ -83,7 +83,7 @@ class Worker:
         )
         self._link = HubLink(info, options.hub, self, link_loop)
         children = Children(processes, options.reference, self.id)
-        self._executor = Executor(app, self._link.outbox, threads, children, self.id)
+        self._executor = Executor(app, self._link.outbox, threads, children, self.id, self._link)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._hurry: asyncio.Event | None = None

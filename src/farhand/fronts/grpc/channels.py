@@ -45,6 +45,7 @@ class ChannelDoor:
         self._version = version
         self._buffer = ToClient()
         self._jobs: dict[int, str] = {}
+        self._holder = ""
         self._last = 0
         self.conversation = Conversation(context, self._buffer, hub.now)
 
@@ -67,6 +68,11 @@ class ChannelDoor:
             self._follows.pop(tag, None)
         self.conversation.wake()
 
+    def push(self, transfer: str, id: str, offset: int) -> None:
+        """Queue an order to push."""
+        self._buffer.push(transfer, id, offset)
+        self.conversation.wake()
+
     async def run(self) -> None:
         """Serve the client until either end is done; what it leaves unfinished is cancelled.
 
@@ -76,6 +82,7 @@ class ChannelDoor:
         try:
             await self.conversation.run(self._on_frame)
         finally:
+            self._hub.transfers.detach(self._holder, self)
             for job in list(self._jobs.values()):
                 if job:
                     self._hub.abandon(job)
@@ -90,7 +97,9 @@ class ChannelDoor:
             check_protocol(frame.protocol)
         self.conversation.link.received(says, self._hub.now())
         if says & Says.HELLO:
-            self._buffer.welcome(self._hub.id, self._version)
+            self._holder = f"client-{self._hub.new_id()}"
+            key = self._hub.transfers.attach(self._holder, self)
+            self._buffer.welcome(self._hub.id, self._version, refs=(self._holder, key))
             self.conversation.wake()
         if says & Says.WORK:
             before = self._last

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from farhand.errors import Unavailable
 from farhand.fronts.grpc.calls import CallService
 from farhand.fronts.grpc.channels import ChannelService
+from farhand.fronts.grpc.data import DataService
 from farhand.fronts.grpc.guard import guarded, guarded_stream
 from farhand.fronts.grpc.jobs import JobService
 from farhand.fronts.grpc.registry import Registry
@@ -23,10 +24,11 @@ from farhand.hub.durable import Durables
 from farhand.hub.loopback import check_loopback
 from farhand.hub.service import Hub
 from farhand.model.limits import MESSAGE_LIMIT, READ_AHEAD
-from farhand.wire.farhand._pb import client_pb2
+from farhand.wire.farhand._pb import client_pb2, data_pb2
 
 WORKER_SERVICE = "farhand.v1.WorkerService"
 CLIENT_SERVICE = "farhand.v1.ClientService"
+DATA_SERVICE = "farhand.v1.DataService"
 
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
@@ -67,9 +69,9 @@ class Server:
             Unavailable: the address is taken.
         """
         host, port = check_loopback(address)
-        self._server.add_generic_rpc_handlers((self._worker_methods(), self._client_methods()))
+        self._server.add_generic_rpc_handlers((self._worker_methods(), self._client_methods(), self._data_methods()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (WORKER_SERVICE, CLIENT_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
@@ -78,7 +80,7 @@ class Server:
                 f"can't listen on {host}:{port}: another program has the port, or it isn't allowed"
             ) from error
         await self._server.start()
-        for name in ("", WORKER_SERVICE, CLIENT_SERVICE):
+        for name in ("", WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._chore = asyncio.ensure_future(self._registry.chore())
         self.address = f"{host}:{bound}"
@@ -134,6 +136,17 @@ class Server:
             "FireSchedule": _unary(guarded(jobs.fire_schedule), client_pb2.FireScheduleRequest),
         }
         return grpc.method_handlers_generic_handler(CLIENT_SERVICE, methods)
+
+    def _data_methods(self) -> grpc.GenericRpcHandler:
+        data = DataService(self._hub.transfers, JobService(self._durables))
+        methods = {
+            "Pull": grpc.stream_stream_rpc_method_handler(guarded(data.pull)),
+            "Push": grpc.stream_unary_rpc_method_handler(guarded(data.push), response_serializer=_serialize),
+            "Put": grpc.stream_unary_rpc_method_handler(guarded(data.put), response_serializer=_serialize),
+            "Locate": _unary(guarded(data.locate), data_pb2.LocateRequest),
+            "GetRef": _unary(guarded(data.get_ref), data_pb2.RefRequest),
+        }
+        return grpc.method_handlers_generic_handler(DATA_SERVICE, methods)
 
 
 def _unary(method: Callable[..., Any], request: Any) -> Any:

@@ -36,6 +36,7 @@ class WorkerDoor:
         self._version = version
         self._buffer = ToWorker()
         self._number: int | None = None
+        self._holder = ""
         self.conversation = Conversation(context, self._buffer, hub.now, worker_heartbeat(hub.lease))
 
     # -- WorkerPort --------------------------------------------------------------------------------------------------
@@ -73,6 +74,11 @@ class WorkerDoor:
         self._buffer.close_session(session)
         self.conversation.wake()
 
+    def push(self, transfer: str, id: str, offset: int) -> None:
+        """Queue an order to push."""
+        self._buffer.push(transfer, id, offset)
+        self.conversation.wake()
+
     def close(self, code: str, message: str) -> None:
         """Say goodbye and close; the hub has forgotten this worker already."""
         self._number = None
@@ -90,6 +96,7 @@ class WorkerDoor:
         try:
             clean = await self.conversation.run(self._on_frame)
         finally:
+            self._hub.transfers.detach(self._holder, self)
             if self._number is not None:
                 self._hub.leave(self._number, clean=clean)
 
@@ -119,7 +126,9 @@ class WorkerDoor:
             info = nouns.worker_info(hello)
         except InvalidArguments as error:
             raise ProtocolViolation(f"the worker's hello is refused: {error.message}") from error
-        self._buffer.welcome(self._hub.id, self._version, self._hub.lease)
+        self._holder = f"worker-{info.id}"
+        key = self._hub.transfers.attach(self._holder, self, info.data)
+        self._buffer.welcome(self._hub.id, self._version, self._hub.lease, refs=(self._holder, key))
         self._number = self._hub.join(info, self, nouns.holds(hello))
         self.conversation.wake()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -22,22 +22,83 @@ NAME_BYTES = 2
 LONGEST_NAME = 1024
 
 
+class OnDisk(msgspec.Struct, frozen=True):
+    """Bytes of a file, `size` of them from `start` on, in the place of a buffer. `owner` is whatever keeps the file."""
+
+    path: str
+    start: int
+    size: int
+    owner: Any = None
+
+    def pieces(self, size: int = 1024 * 1024) -> Iterator[bytes]:
+        """All of them, at most `size` at once.
+
+        Raises:
+            OSError: they can't be read, or aren't there.
+        """
+        left = self.size
+        with open(self.path, "rb") as file:
+            file.seek(self.start)
+            while left:
+                data = file.read(min(size, left))
+                if not data:
+                    raise OSError(f"{self.path} has become shorter")
+                left -= len(data)
+                yield data
+
+    def read(self) -> bytes:
+        """All of them in one piece.
+
+        Raises:
+            OSError: as `pieces`.
+        """
+        return b"".join(self.pieces())
+
+
 class Encoded(msgspec.Struct, frozen=True):
-    """A value as buffers that are joined by whoever needs them in one piece. `size` is theirs together, in bytes."""
+    """A value as buffers (or `OnDisk`) that are joined by whoever needs them in one piece. `size` is theirs together,
+    in bytes."""
 
     media: int
     buffers: tuple[Any, ...]
     size: int
 
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Its bytes in their order, those on the disk in pieces of 1 MiB.
+
+        Raises:
+            OSError: they can't be read.
+        """
+        for one in self.buffers:
+            if type(one) is OnDisk:
+                yield from one.pieces()
+            else:
+                yield memoryview(one).cast("B")
+
     def payload(self) -> Payload:
         """In one piece."""
         first = self.buffers[0] if len(self.buffers) == 1 else None
-        return Payload(first if type(first) is bytes else b"".join(self.buffers), self.media)
+        if type(first) is bytes:
+            return Payload(first, self.media)
+        return Payload(b"".join(one.read() if type(one) is OnDisk else one for one in self.buffers), self.media)
+
+
+class Arrived(Payload, frozen=True):
+    """A payload that came over a stream of its own. `place` says where on the disk its bytes are, where they are there;
+    `data` then lies over them. `parts` has what refs inside of it stood for, by their index in the bundle."""
+
+    place: OnDisk | None = None
+    parts: Mapping[int, Payload] = {}
 
 
 def encoded(media: int, buffers: Sequence[Any]) -> Encoded:
     """Buffers with their size."""
-    return Encoded(media, tuple(buffers), sum(memoryview(one).nbytes for one in buffers))
+    return Encoded(media, tuple(buffers), sum(size_of(one) for one in buffers))
+
+
+def size_of(buffer: Any) -> int:
+    """Bytes of a buffer, or of what stands for one."""
+    return buffer.size if type(buffer) is OnDisk else memoryview(buffer).nbytes
 
 
 class Limits:

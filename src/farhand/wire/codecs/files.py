@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from farhand.errors import InvalidArguments
 from farhand.model.limits import NAME_LIMIT
 from farhand.model.payload import Media
-from farhand.wire.codecs.base import Broken, Encoded, Unsendable, encoded, with_name
+from farhand.wire.codecs.base import Broken, Encoded, OnDisk, Unsendable, encoded, with_name
 
 BUFFER = 256 * 1024
 """Bytes that `buffers` gives at once."""
@@ -32,6 +32,7 @@ class File:
         self.name = name or self.path.name
         self.media = media or mimetypes.guess_type(self.name)[0] or UNKNOWN
         self._data: memoryview | None = None
+        self._span: OnDisk | None = None
         if _MARK in self.media or not self.media.isprintable() or not self.media.isascii():
             raise InvalidArguments(f"{self.media!r} is no media type of a file")
 
@@ -42,6 +43,14 @@ class File:
         found.path, found._data = None, memoryview(data).cast("B")
         return found
 
+    @classmethod
+    def within(cls, span: OnDisk, name: str, media: str = "") -> File:
+        """A file whose bytes are a part of one on the disk, which is there as long as this is; its `path` is None
+        unless they are all of it."""
+        found = cls(name, media=media)
+        found.path, found._span = (Path(span.path) if span.start == 0 else None), span
+        return found
+
     @property
     def size(self) -> int:
         """Bytes.
@@ -49,7 +58,18 @@ class File:
         Raises:
             OSError: there is no such file.
         """
-        return len(self._data) if self._data is not None else os.stat(self.path or "").st_size
+        if self._data is not None:
+            return len(self._data)
+        return self._span.size if self._span is not None else os.stat(self.path or "").st_size
+
+    @property
+    def span(self) -> OnDisk | None:
+        """Where its bytes are on the disk; None where they are in memory.
+
+        Raises:
+            OSError: there is no such file.
+        """
+        return None if self._data is not None else self._span or OnDisk(str(self.path), 0, self.size)
 
     def buffers(self, size: int = BUFFER) -> Iterator[memoryview]:
         """Its bytes in their order, at most `size` at once.
@@ -61,9 +81,10 @@ class File:
             for at in range(0, len(self._data), size):
                 yield self._data[at : at + size]
             return
-        with open(self.path or "", "rb") as file:
-            while data := file.read(size):
-                yield memoryview(data)
+        span = self.span
+        assert span is not None, "what isn't in memory is on the disk"
+        for one in span.pieces(size):
+            yield memoryview(one)
 
     def read(self) -> bytes:
         """All its bytes.
@@ -90,26 +111,30 @@ class File:
         return f"File({str(self.path or self.name)!r}, media={self.media!r})"
 
 
-def encode(value: Any, limit: int) -> Encoded | None:
-    """A file; None where `value` is none. One that is larger than `limit` is not read.
+def encode(value: Any) -> Encoded | None:
+    """A file; None where `value` is none. A large one on the disk is read when it is sent, and must be there as it is
+    until then.
 
     Raises:
         Unsendable: it can't be read.
     """
     if not isinstance(value, File):
         return None
+    buffers: list[Any]
     try:
-        size = value.size
-        if size > limit:
-            return Encoded(Media.NAMED, (), size)  # whoever checks the size refuses it
-        buffers = list(value.buffers())
+        span = value.span
+        if span is None or span.size <= BUFFER:
+            buffers = list(value.buffers())
+        else:
+            with open(span.path, "rb"):
+                buffers = [span]
     except OSError as error:
         raise Unsendable(value, f"the file {value.path} can't be read: {error.strerror or error}") from error
     return encoded(Media.NAMED, with_name(f"{value.media}{_MARK}{quote(value.name, safe='')}", buffers))
 
 
-def decode(name: str, data: memoryview) -> File | None:
-    """The file of a payload that is named so; None where it is no file's name.
+def decode(name: str, data: memoryview | OnDisk) -> File | None:
+    """The file of a payload that is named so, of bytes in memory or on the disk; None where it is no file's name.
 
     Raises:
         Broken: the file's name isn't one that a file may have.
@@ -121,6 +146,6 @@ def decode(name: str, data: memoryview) -> File | None:
     if own in ("", ".", "..") or len(own) > NAME_LIMIT or not own.isprintable() or "/" in own or "\\" in own:
         raise Broken(f"a file has the impossible name {own[:80]!r}")
     try:
-        return File.of(data, own, media)
+        return File.within(data, own, media) if isinstance(data, OnDisk) else File.of(data, own, media)
     except InvalidArguments as error:
         raise Broken(str(error)) from None

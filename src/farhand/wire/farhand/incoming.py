@@ -88,6 +88,8 @@ def hub_says(frame: worker_pb2.HubFrame) -> int:
     says = 0
     if has("assign") or has("credit") or has("cancel") or frame.close_session or frame.released or frame.adopted:
         says |= Says.WORK
+    if frame.push:
+        says |= Says.WORK
     if has("welcome"):
         says |= Says.WELCOME
     if has("heartbeat"):
@@ -116,7 +118,7 @@ def client_says(frame: client_pb2.ClientFrame) -> int:
 def channel_says(frame: client_pb2.ChannelFrame) -> int:
     """What a hub's frame to a client says."""
     has = frame.HasField
-    says = Says.WORK if has("events") or frame.submitted else 0
+    says = Says.WORK if has("events") or frame.submitted or frame.push else 0
     if has("welcome"):
         says |= Says.WELCOME
     if has("heartbeat"):

@@ -7,6 +7,7 @@ from typing import cast, get_args
 
 from farhand.core.scheduling import BadCron, check_cron
 from farhand.errors import ProtocolViolation
+from farhand.model.addresses import check_address
 from farhand.model.durable import FOREVER, Keep
 from farhand.model.handler import HandlerSpec, Isolate, JobDefaults
 from farhand.model.limits import ATTEMPTS_LIMIT, KEEP_LIMIT, NAME_LIMIT, NEVER_LIMIT, PROTOCOL, SECONDS_LIMIT
@@ -31,6 +32,7 @@ def hello_message(info: WorkerInfo, holds: Iterable[Hold] = ()) -> worker_pb2.He
             worker_pb2.Hold(job=hold.job, timeout_ms=_left_ms(hold.left), window=hold.window, chunks=hold.chunks)
             for hold in holds
         ],
+        data=info.data,
     )
 
 
@@ -56,7 +58,7 @@ def worker_info(hello: worker_pb2.Hello) -> WorkerInfo:
     """The worker that introduces itself.
 
     Raises:
-        InvalidArguments: a name isn't one.
+        InvalidArguments: a name or an address isn't one.
         ProtocolViolation: the slots or a handler make no sense.
     """
     if not 1 <= hello.slots <= 1_000_000:
@@ -70,6 +72,7 @@ def worker_info(hello: worker_pb2.Hello) -> WorkerInfo:
         version=hello.version,
         host=hello.host,
         pid=hello.pid,
+        data=check_address(hello.data) if hello.data else "",
     )
 
 

@@ -28,6 +28,10 @@ Frame = tuple[bytes, int]
 Asked = client_pb2.ChannelSubmit | client_pb2.ChannelFollow
 """What a client may ask for by call number beside a call."""
 
+RefKey = tuple[str, bytes]
+"""By which name a peer signs refs of what it holds, and its key for that."""
+NO_REFS: RefKey = ("", b"")
+
 _WORK = int(Says.WORK)
 
 SUBMIT_COST = 256
@@ -163,13 +167,29 @@ class ToWorker(_Outgoing):
         self._rows: list[tuple[str, str, bytes, int, int, int]] = []
         self._extra: list[worker_pb2.AssignExtra] = []
 
-    def welcome(self, hub_id: str, version: str, lease: float = 0.0, heartbeat: float = HEARTBEAT) -> None:
+    def welcome(
+        self, hub_id: str, version: str, lease: float = 0.0, heartbeat: float = HEARTBEAT, refs: RefKey = NO_REFS
+    ) -> None:
         """Let the worker in; the first thing said. `lease` is how many seconds its leased jobs are its own after it
-        last heard the hub, 0 where none are leased."""
+        last heard the hub, 0 where none are leased. `refs` is by which name and key it signs refs."""
+        holder, key = refs
         self._frame.welcome.CopyFrom(
-            worker_pb2.Welcome(protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat, lease=lease)
+            worker_pb2.Welcome(
+                protocol=PROTOCOL,
+                hub_id=hub_id,
+                version=version,
+                heartbeat=heartbeat,
+                lease=lease,
+                holder=holder,
+                ref_key=key,
+            )
         )
         self._charge(ENTRY_COST, Says.WELCOME)
+
+    def push(self, transfer: str, id: str, offset: int) -> None:
+        """Ask for what the worker holds under a ref."""
+        self._frame.push.add(transfer=transfer, id=id, offset=offset)
+        self._charge(ENTRY_COST, _WORK)
 
     def assign(self, job: Job, timeout_ms: int, session_data: Payload = NOTHING, moved: bool = False) -> None:
         """Give the worker a job. `timeout_ms` is what is left, 0 for no deadline."""
@@ -335,12 +355,20 @@ class ToClient(_Outgoing):
         self._events: EventBuffer[int] = EventBuffer()
         self._frame = client_pb2.ChannelFrame()
 
-    def welcome(self, hub_id: str, version: str, heartbeat: float = HEARTBEAT) -> None:
-        """Let the client in; the first thing said."""
+    def welcome(self, hub_id: str, version: str, heartbeat: float = HEARTBEAT, refs: RefKey = NO_REFS) -> None:
+        """Let the client in; the first thing said. `refs` as for a worker."""
+        holder, key = refs
         self._frame.welcome.CopyFrom(
-            worker_pb2.Welcome(protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat)
+            worker_pb2.Welcome(
+                protocol=PROTOCOL, hub_id=hub_id, version=version, heartbeat=heartbeat, holder=holder, ref_key=key
+            )
         )
         self._charge(ENTRY_COST, Says.WELCOME)
+
+    def push(self, transfer: str, id: str, offset: int) -> None:
+        """Ask for what the client holds under a ref."""
+        self._frame.push.add(transfer=transfer, id=id, offset=offset)
+        self._charge(ENTRY_COST, _WORK)
 
     def event(self, call: int, kind: int, body: bytes, media: int = 0, number: int = 0) -> None:
         """One event of a call; `number` as in the proto."""

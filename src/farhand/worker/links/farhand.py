@@ -10,16 +10,21 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import grpc
 import structlog
 
+from farhand.carriage.carriage import Carriage
 from farhand.core.link import Link, Role, Says
 from farhand.core.retrying import Backoff
 from farhand.errors import FarhandError, ProtocolViolation, Replaced, Unavailable
+from farhand.model.payload import Payload
+from farhand.model.ref import as_payload
 from farhand.model.worker import Hold, WorkerInfo
+from farhand.wire.codecs.base import Encoded
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.options import DIAL_OPTIONS
@@ -59,6 +64,7 @@ class HubLink:
         self, info: WorkerInfo, address: str, worker: Serves, new_loop: Callable[[], asyncio.AbstractEventLoop]
     ) -> None:
         self.outbox = Outbox(self._wake)
+        self.carriage = Carriage(address)
         self._info = info
         self._address = address
         self._worker = worker
@@ -100,6 +106,28 @@ class HubLink:
                 self._call_soon(self._cancel)
                 self._thread.join(timeout)
 
+    # -- large payloads (worker.carrying.Carrier) --------------------------------------------------------------------
+
+    def carry(self, found: Encoded, job: str) -> Payload | Future[Payload]:
+        """As `Carrier`."""
+        if not job and self.carriage.keeper.room() is None:
+            ref = self.carriage.keeper.keep(found)
+            self._call_soon(self.carriage.watch)
+            return as_payload(ref)
+        return self._run_there(self.carriage.put(found, job) if job else self.carriage.hold(found))
+
+    def resolve(self, payload: Payload) -> Future[Payload]:
+        """As `Carrier`."""
+        return self._run_there(self.carriage.resolve(payload))
+
+    def _run_there(self, work: Coroutine[Any, Any, Payload]) -> Future[Payload]:
+        assert self._loop is not None, "there are no calls before the link has started"
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise Unavailable("this worker has stopped") from None
+
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
@@ -126,6 +154,7 @@ class HubLink:
             await self._keep_connected()
         finally:
             looking.cancel()
+            await self.carriage.close()
 
     async def _keep_connected(self) -> None:
         backoff = Backoff()
@@ -216,11 +245,14 @@ class HubLink:
                 if self._stopping:
                     self.outbox.say(self._drain)
                 self._lease = frame.welcome.lease
+                self.carriage.keeper.welcome(frame.welcome.holder, frame.welcome.ref_key, self._info.data)
                 if not self._lease:
                     self._worker.on_lost(None)
                 self._log.info("connected", hub=self._address, worker=self._info.id, group=self._info.group)
                 self._worker.on_ready()
             if says & Says.WORK:
+                for order in frame.push:
+                    self.carriage.on_push(order.transfer, order.id, order.offset)
                 self._worker.on_work(frame)
             if says & Says.GOODBYE:
                 raise _farewell(frame.goodbye.code, frame.goodbye.message)

@@ -116,20 +116,22 @@ class ChannelFollow(_message.Message):
     def __init__(self, call: _Optional[int] = ..., job_id: _Optional[str] = ..., window: _Optional[int] = ...) -> None: ...
 
 class ChannelFrame(_message.Message):
-    __slots__ = ("welcome", "events", "heartbeat", "draining", "goodbye", "submitted")
+    __slots__ = ("welcome", "events", "heartbeat", "draining", "goodbye", "submitted", "push")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     SUBMITTED_FIELD_NUMBER: _ClassVar[int]
+    PUSH_FIELD_NUMBER: _ClassVar[int]
     welcome: _worker_pb2.Welcome
     events: CallEvents
     heartbeat: _common_pb2.Heartbeat
     draining: bool
     goodbye: _common_pb2.Goodbye
     submitted: _containers.RepeatedCompositeFieldContainer[ChannelSubmitted]
-    def __init__(self, welcome: _Optional[_Union[_worker_pb2.Welcome, _Mapping]] = ..., events: _Optional[_Union[CallEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., submitted: _Optional[_Iterable[_Union[ChannelSubmitted, _Mapping]]] = ...) -> None: ...
+    push: _containers.RepeatedCompositeFieldContainer[_common_pb2.PushOrder]
+    def __init__(self, welcome: _Optional[_Union[_worker_pb2.Welcome, _Mapping]] = ..., events: _Optional[_Union[CallEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., submitted: _Optional[_Iterable[_Union[ChannelSubmitted, _Mapping]]] = ..., push: _Optional[_Iterable[_Union[_common_pb2.PushOrder, _Mapping]]] = ...) -> None: ...
 
 class ChannelSubmitted(_message.Message):
     __slots__ = ("call", "job_id", "how")

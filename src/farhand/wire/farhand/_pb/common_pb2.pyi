@@ -16,6 +16,7 @@ class MediaType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEDIA_TYPE_NAMED: _ClassVar[MediaType]
     MEDIA_TYPE_BUNDLE: _ClassVar[MediaType]
     MEDIA_TYPE_OPEN_JSON: _ClassVar[MediaType]
+    MEDIA_TYPE_REF: _ClassVar[MediaType]
 
 class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -38,6 +39,7 @@ MEDIA_TYPE_PROTOBUF: MediaType
 MEDIA_TYPE_NAMED: MediaType
 MEDIA_TYPE_BUNDLE: MediaType
 MEDIA_TYPE_OPEN_JSON: MediaType
+MEDIA_TYPE_REF: MediaType
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_QUEUED: EventKind
 EVENT_KIND_STARTED: EventKind
@@ -94,3 +96,13 @@ class Goodbye(_message.Message):
     code: str
     message: str
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class PushOrder(_message.Message):
+    __slots__ = ("transfer", "id", "offset")
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    transfer: str
+    id: str
+    offset: int
+    def __init__(self, transfer: _Optional[str] = ..., id: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...

@@ -24,7 +24,7 @@ class WorkerFrame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., events: _Optional[_Union[JobEvents, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., rejected: _Optional[_Iterable[str]] = ..., draining: bool = ...) -> None: ...
 
 class HubFrame(_message.Message):
-    __slots__ = ("welcome", "assign", "credit", "cancel", "heartbeat", "draining", "goodbye", "close_session", "adopted", "released")
+    __slots__ = ("welcome", "assign", "credit", "cancel", "heartbeat", "draining", "goodbye", "close_session", "adopted", "released", "push")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGN_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class HubFrame(_message.Message):
     CLOSE_SESSION_FIELD_NUMBER: _ClassVar[int]
     ADOPTED_FIELD_NUMBER: _ClassVar[int]
     RELEASED_FIELD_NUMBER: _ClassVar[int]
+    PUSH_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assign: Assignments
     credit: Credits
@@ -45,10 +46,11 @@ class HubFrame(_message.Message):
     close_session: _containers.RepeatedScalarFieldContainer[str]
     adopted: _containers.RepeatedCompositeFieldContainer[Adopted]
     released: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assign: _Optional[_Union[Assignments, _Mapping]] = ..., credit: _Optional[_Union[Credits, _Mapping]] = ..., cancel: _Optional[_Union[Cancels, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., close_session: _Optional[_Iterable[str]] = ..., adopted: _Optional[_Iterable[_Union[Adopted, _Mapping]]] = ..., released: _Optional[_Iterable[str]] = ...) -> None: ...
+    push: _containers.RepeatedCompositeFieldContainer[_common_pb2.PushOrder]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assign: _Optional[_Union[Assignments, _Mapping]] = ..., credit: _Optional[_Union[Credits, _Mapping]] = ..., cancel: _Optional[_Union[Cancels, _Mapping]] = ..., heartbeat: _Optional[_Union[_common_pb2.Heartbeat, _Mapping]] = ..., draining: bool = ..., goodbye: _Optional[_Union[_common_pb2.Goodbye, _Mapping]] = ..., close_session: _Optional[_Iterable[str]] = ..., adopted: _Optional[_Iterable[_Union[Adopted, _Mapping]]] = ..., released: _Optional[_Iterable[str]] = ..., push: _Optional[_Iterable[_Union[_common_pb2.PushOrder, _Mapping]]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "worker_id", "group", "slots", "labels", "handlers", "version", "host", "pid", "holds")
+    __slots__ = ("protocol", "worker_id", "group", "slots", "labels", "handlers", "version", "host", "pid", "holds", "data")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +68,7 @@ class Hello(_message.Message):
     HOST_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     worker_id: str
     group: str
@@ -76,7 +79,8 @@ class Hello(_message.Message):
     host: str
     pid: int
     holds: _containers.RepeatedCompositeFieldContainer[Hold]
-    def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., group: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., handlers: _Optional[_Iterable[_Union[Handler, _Mapping]]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ...) -> None: ...
+    data: str
+    def __init__(self, protocol: _Optional[int] = ..., worker_id: _Optional[str] = ..., group: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., handlers: _Optional[_Iterable[_Union[Handler, _Mapping]]] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., data: _Optional[str] = ...) -> None: ...
 
 class Hold(_message.Message):
     __slots__ = ("job", "timeout_ms", "window", "chunks")
@@ -139,18 +143,22 @@ class JobDefaults(_message.Message):
     def __init__(self, attempts: _Optional[int] = ..., backoff: _Optional[float] = ..., never: _Optional[_Iterable[str]] = ..., cache: bool = ..., cache_ttl: _Optional[float] = ..., version: _Optional[str] = ..., schedule: _Optional[str] = ..., timezone: _Optional[str] = ..., missed: _Optional[str] = ..., keep: _Optional[int] = ..., keep_for: _Optional[float] = ..., keep_log: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("protocol", "hub_id", "version", "heartbeat", "lease")
+    __slots__ = ("protocol", "hub_id", "version", "heartbeat", "lease", "holder", "ref_key")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     HUB_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    REF_KEY_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     hub_id: str
     version: str
     heartbeat: float
     lease: float
-    def __init__(self, protocol: _Optional[int] = ..., hub_id: _Optional[str] = ..., version: _Optional[str] = ..., heartbeat: _Optional[float] = ..., lease: _Optional[float] = ...) -> None: ...
+    holder: str
+    ref_key: bytes
+    def __init__(self, protocol: _Optional[int] = ..., hub_id: _Optional[str] = ..., version: _Optional[str] = ..., heartbeat: _Optional[float] = ..., lease: _Optional[float] = ..., holder: _Optional[str] = ..., ref_key: _Optional[bytes] = ...) -> None: ...
 
 class Adopted(_message.Message):
     __slots__ = ("job", "chunks")

@@ -1,4 +1,5 @@
-"""gRPC connections for what doesn't share the client's one channel: unary methods, and logs that are followed."""
+"""gRPC connections for what does not share the one stream of a peer: unary methods, logs that are followed, large
+payloads."""
 
 from __future__ import annotations
 

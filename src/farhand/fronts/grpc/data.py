@@ -1,0 +1,113 @@
+"""The door for large payloads: `DataService`, whose parts pass through as they are unless the hub itself keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from farhand.errors import FarhandError, InvalidArguments, ProtocolViolation, RefNotFound, Unavailable
+from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.jobs import JobService
+from farhand.hub.transfers import Pipe, Transfers
+from farhand.model.blob import CHECKSUM
+from farhand.model.limits import PART
+from farhand.model.payload import media_of
+from farhand.model.ref import as_payload
+from farhand.ports.blobs import Reader
+from farhand.wire.farhand import bodies, incoming
+from farhand.wire.farhand._pb import common_pb2, data_pb2
+from farhand.wire.farhand.transfer import GONE, TRANSFER, Incoming, data_part, end_part, read_part
+
+
+class DataService:
+    """`farhand.v1.DataService`."""
+
+    def __init__(self, transfers: Transfers, jobs: JobService) -> None:
+        self._transfers = transfers
+        self._jobs = jobs
+
+    async def pull(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """Pull: from whoever holds it, or from the blob store."""
+        first = await context.read()
+        if first is grpc.aio.EOF:
+            raise ProtocolViolation("a pull begins with what is wanted")
+        asked = incoming.parse(data_pb2.PullRequest, first)
+        source = await self._transfers.open(asked.id, asked.token, asked.offset)
+        if not isinstance(source, Pipe):
+            async with source:
+                async for part in parts_of(source, asked.offset):
+                    await context.write(part)
+            return
+        taken = False
+        try:
+            async for part in source:
+                await context.write(part)
+            second = await context.read()
+            taken = second is not grpc.aio.EOF and incoming.parse(data_pb2.PullRequest, second).taken
+        finally:
+            source.leave(taken)
+
+    async def push(self, requests: AsyncIterator[bytes], context: Context) -> data_pb2.PushResponse:
+        """Push: of what a holder was asked for."""
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        pipe = self._transfers.joined(metadata.get(TRANSFER, ""))
+        over: FarhandError = Unavailable("whoever sends this payload was cut off: try again")
+        try:
+            if GONE in metadata:
+                over = RefNotFound("this payload was fetched, or nobody asked for it in time: run the job again")
+                return data_pb2.PushResponse()
+            read, put = context.read, pipe.put
+            whole = False
+            while (part := await read()) is not grpc.aio.EOF:
+                if len(part) > 2 * PART:
+                    over = ProtocolViolation(f"a part of {len(part):,} bytes is over the limit")
+                    raise over
+                whole = part[0:1] == _END
+                if not await put(part):
+                    return data_pb2.PushResponse()
+            return data_pb2.PushResponse(taken=whole and await pipe.finish())
+        finally:
+            pipe.fail(over)
+
+    async def put(self, requests: AsyncIterator[bytes], context: Context) -> common_pb2.Payload:
+        """Put: into the blob store."""
+        first = await context.read()
+        if first is grpc.aio.EOF:
+            raise ProtocolViolation("a put begins with what it is")
+        asked = read_part(first).put
+        try:
+            media_of(asked.format)
+            begun = await self._transfers.begin(asked.job, asked.id, asked.token)
+        except InvalidArguments as error:
+            raise ProtocolViolation(f"this can't be kept: {error.message}") from error
+        got = Incoming()
+        async with begun as writer:
+            while (part := await context.read()) is not grpc.aio.EOF:
+                data = got.take(part)
+                if data is not None:
+                    await writer.write(data)
+            if not got.ended:
+                raise ProtocolViolation("a put ends with its end")
+            blob = await writer.commit(got.offset, got.checksum)
+        return bodies.payload_message(as_payload(self._transfers.kept(blob, asked.format)))
+
+    async def locate(self, request: data_pb2.LocateRequest, context: Context) -> data_pb2.LocateResponse:
+        """Locate."""
+        return data_pb2.LocateResponse(address=self._transfers.locate(request.id, request.token))
+
+    async def get_ref(self, request: data_pb2.RefRequest, context: Context) -> common_pb2.Payload:
+        """GetRef."""
+        return bodies.payload_message(as_payload(await self._jobs.kept().ref(request.job_id, request.seconds)))
+
+
+_END = data_pb2.Part(end=data_pb2.End()).SerializeToString()[:1]
+
+
+async def parts_of(reader: Reader, offset: int = 0) -> AsyncIterator[bytes]:
+    """A blob that is read from `offset` on, in parts with their end."""
+    blob = reader.blob
+    async for data in reader:
+        yield data_part(offset, data)
+        offset += len(data)
+    yield end_part(blob.size, bytes.fromhex(blob.checksum.removeprefix(CHECKSUM)))
