@@ -11,6 +11,22 @@ import farhand
 app = farhand.App()
 
 
+_BLOCKS: dict[int, bytes] = {}
+
+
+@app.handler
+async def block(size: int) -> bytes:
+    """So many bytes, made once."""
+    if size not in _BLOCKS:
+        _BLOCKS[size] = b"x" * size
+    return _BLOCKS[size]
+
+
+@app.handler
+async def nothing() -> None:
+    """Answer at once."""
+
+
 @app.handler
 async def same(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Answer with the array that came."""

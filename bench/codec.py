@@ -9,9 +9,9 @@ from dataclasses import replace
 from bench import subject
 from bench.processes import Process, Program, RoleFailed, role
 from bench.results import Options, Row, Sample, Status
-from bench.scenarios import ARRAYS, ArrayFigure
+from bench.scenarios import ARRAYS, QUICK_UP_TO, ArrayFigure
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 def measure(names: list[str], options: Options, say: Callable[[str], None]) -> list[Row]:
@@ -22,7 +22,12 @@ def measure(names: list[str], options: Options, say: Callable[[str], None]) -> l
     try:
         with ExitStack() as stack:
             client = _start(stack, say)
-            return [_row(figure, client, options, say) for figure in wanted]
+            return [
+                replace(_empty(figure), status=Status.SKIPPED, why="too large for a short run")
+                if options.quick and figure.size > QUICK_UP_TO
+                else _row(figure, client, options, say)
+                for figure in wanted
+            ]
     except (RoleFailed, OSError) as error:
         return [replace(_empty(figure), status=Status.FAILED, why=str(error)) for figure in wanted]
 

@@ -203,9 +203,10 @@ class ArrayFigure(Figure):
     size: int
 
 
-SIZES = (("100k", 100_000, 8, 8), ("900k", 900_000, 10, 50))
-"""Sizes of arrays in bytes, and how many times as fast as JSON a call and the codec alone are to be. Larger ones have a
-line here once a payload may be larger than 1 MiB: 14 and 50 for 10 MB and more."""
+SIZES = (("100k", 100_000, 8, 8), ("1m", 1_000_000, 10, 50), ("10m", 10_000_000, 14, 50), ("100m", 100_000_000, 14, 50))
+"""Sizes of arrays in bytes, and how many times as fast as JSON a call and the codec alone are to be."""
+QUICK_UP_TO = 1_000_000
+"""Bytes of the largest array in a short run."""
 
 ARRAYS = tuple(
     ArrayFigure(
@@ -219,7 +220,15 @@ ARRAYS = tuple(
 )
 """Arrays as Arrow beside the same numbers as JSON."""
 
-_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS)
+LARGE = (
+    Figure("large-hub", "one large result by way of the hub, vs a bare gRPC stream", "MiB/s", Target(">=", 0.6)),
+    Figure("large-direct", "the same from the worker's data port", "MiB/s", Target(">=", 0.85)),
+    Figure("large-fair", "eight large results at once: the longest time beside the shortest", "x", Target("<=", 1.5)),
+    Figure("large-small", "a short call while a large result passes, vs alone", "ms p99", Target("<=", 3.0)),
+)
+"""Large results."""
+
+_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE)
 TITLES = {one.name: one.title for one in _ALL}
 
 

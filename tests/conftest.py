@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -88,3 +90,20 @@ def eventually() -> Eventually:
                 held = await condition()
 
     return wait
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        ("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)), capture_output=True, text=True, timeout=20
+    )
+    if done.returncode:
+        text = f"a disk of 16 MiB can't be mounted (are you root?): {done.stderr.strip()}"
+        if os.environ.get("FARHAND_REQUIRE_SERVICES") == "1":
+            pytest.fail(text)
+        pytest.skip(text)
+    yield disk
+    subprocess.run(("umount", "-l", str(disk)), check=True, timeout=20)

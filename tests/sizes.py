@@ -37,6 +37,8 @@ SIZES = {
     "R8": Size(2_000, 200_000, "seeds of the core's simulation"),
     "R9": Size(20_000, 2_000_000, "steps that the stores are asked for"),
     "R9_POSTGRES": Size(30, 1_000, "histories that PostgreSQL is asked for"),
+    "R16": Size(1_024, 20_480, "MiB of one result, in three processes of bounded memory"),
+    "R16_CUTS": Size(100, 2_000, "transfers cut at a random place"),
     "R19": Size(5, 200, "hubs and workers told to stop"),
     "S3": Size(150, 50_000, "rounds of altered frames"),
     "S3_BITS": Size(400, 200_000, "frames with flipped bits, of each reader"),

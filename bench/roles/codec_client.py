@@ -12,7 +12,10 @@ import numpy as np
 import farhand
 from bench import timing
 from bench.roles.obeying import obey
+from farhand.model.limits import INLINE_LIMIT
 from farhand.model.payload import Media, Payload
+from farhand.model.ref import SIZE_LIMIT
+from farhand.wire.codecs.base import Encoded, encoded
 from farhand.wire.values import DEFAULT
 
 DIGITS = 3
@@ -25,9 +28,10 @@ def numbers(size: int) -> Any:
     return np.random.default_rng(1).random(size // 8).round(DIGITS)
 
 
-def as_json(array: Any) -> Payload:
+def as_json(array: Any) -> Payload | Encoded:
     """The argument object as a caller who speaks JSON sends it."""
-    return Payload(msgspec.json.encode({"x": array.tolist()}), JSON)
+    data = msgspec.json.encode({"x": array.tolist()})
+    return Payload(data, JSON) if len(data) <= INLINE_LIMIT else encoded(JSON, (data,))
 
 
 async def main(hub: str) -> None:
@@ -38,7 +42,7 @@ async def main(hub: str) -> None:
             array = numbers(size)
 
             async def once() -> None:
-                timing.expect((await client.run("same", {"x": array})).nbytes, array.nbytes)
+                timing.expect((await client.run("same", {"x": array}, timeout=None)).nbytes, array.nbytes)
 
             return await timing.latency(once, seconds)
 
@@ -46,7 +50,7 @@ async def main(hub: str) -> None:
             array = numbers(size)
 
             async def once() -> None:
-                asked = client.connection().run("same", as_json(array), 30.0, None, client.reader.value)
+                asked = client.connection().run("same", as_json(array), None, None, client.reader.value)
                 timing.expect(np.array(await asked.future).nbytes, array.nbytes)
 
             return await timing.latency(once, seconds)
@@ -55,8 +59,8 @@ async def main(hub: str) -> None:
             array = numbers(size)
 
             async def once() -> None:
-                encoded = DEFAULT.encode({"x": array})
-                timing.expect(DEFAULT.read(encoded.payload())["x"].nbytes, array.nbytes)
+                found = DEFAULT.encode({"x": array}, limit=SIZE_LIMIT)
+                timing.expect(DEFAULT.read(found.payload())["x"].nbytes, array.nbytes)
 
             return await timing.latency(once, seconds)
 
@@ -64,7 +68,8 @@ async def main(hub: str) -> None:
             array = numbers(size)
 
             async def once() -> None:
-                timing.expect(np.array(DEFAULT.read(as_json(array))["x"]).nbytes, array.nbytes)
+                text = msgspec.json.encode({"x": array.tolist()})
+                timing.expect(np.array(DEFAULT.read(Payload(text, JSON))["x"]).nbytes, array.nbytes)
 
             return await timing.latency(once, seconds)
 

@@ -25,9 +25,10 @@ async def ping_pong(requests: Any, context: Any) -> None:
 
 
 async def chunks(request: bytes, context: Any) -> AsyncIterator[bytes]:
-    """As many messages as the request says."""
-    chunk = b"x" * CHUNK
-    for _ in range(int(request)):
+    """As many messages as the request says, and of how many bytes if it says that too."""
+    count, _, size = request.decode().partition(" ")
+    chunk = b"x" * int(size or CHUNK)
+    for _ in range(int(count)):
         yield chunk
 
 

@@ -16,9 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from farhand.client import AsyncClient, Client
+    from farhand.client import AsyncClient, Client, File, fetch
     from farhand.errors import (
-        AttemptsExhausted,
         Cancelled,
         DeadlineExceeded,
         FarhandError,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
         NeverDispatched,
         OutcomeUnknown,
         Overloaded,
-        ParentFailed,
         PermissionDenied,
         SessionLost,
         TooLarge,
@@ -40,12 +38,12 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "AsyncClient",
-    "AttemptsExhausted",
     "Cancelled",
     "Client",
     "Context",
     "DeadlineExceeded",
     "FarhandError",
+    "File",
     "HandlerFailed",
     "HandlerNotFound",
     "InvalidArguments",
@@ -53,14 +51,21 @@ __all__ = [
     "NeverDispatched",
     "OutcomeUnknown",
     "Overloaded",
-    "ParentFailed",
     "PermissionDenied",
     "SessionLost",
     "TooLarge",
     "Unavailable",
+    "fetch",
 ]
 
-_ROOMS = {"App": "worker", "Context": "worker", "Client": "client", "AsyncClient": "client"}
+_ROOMS = {
+    "App": "worker",
+    "Context": "worker",
+    "Client": "client",
+    "AsyncClient": "client",
+    "File": "client",
+    "fetch": "client",
+}
 
 
 def __getattr__(name: str) -> Any:

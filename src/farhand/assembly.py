@@ -25,6 +25,7 @@ from farhand.model.durable import Keep
 from farhand.model.urls import shown
 from farhand.ports.blobs import Blobs
 from farhand.ports.store import Store
+from farhand.wire.farhand.transfer import data_of
 from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
@@ -124,6 +125,23 @@ async def open_store(url: str) -> Store:
     )
 
 
+def open_blobs(store: str) -> Blobs:
+    """Where a hub with this store keeps large payloads: in a folder beside SQLite's file, for others
+    ``farhand.blobs`` in the current folder, and for ``memory:`` in memory.
+
+    Raises:
+        Unavailable: the folder can't be written.
+    """
+    scheme, _, rest = store.partition(":")
+    if scheme == "memory":
+        from farhand.engines.memory.blobs import MemoryBlobs
+
+        return MemoryBlobs()
+    from farhand.engines.files.blobs import FilesBlobs
+
+    return FilesBlobs(f"{rest[3:]}.blobs" if scheme == "sqlite" else "farhand.blobs")
+
+
 async def serve_hub(
     address: str = "127.0.0.1:0",
     limits: Limits | None = None,
@@ -132,6 +150,7 @@ async def serve_hub(
     http: str | None = None,
     keep: Keep = KEEP,
     blobs: Blobs | None = None,
+    blob_budget: int = 0,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
@@ -145,8 +164,8 @@ async def serve_hub(
     if blobs is None and store is not None:
         from farhand.engines.memory.blobs import MemoryBlobs
 
-        blobs = MemoryBlobs()
-    transfers = Transfers(None if blobs is None else await shared_secret(blobs), blobs)
+        blobs = MemoryBlobs()  # as long as the hub; `open_blobs` has what lasts
+    transfers = Transfers(None if blobs is None else await shared_secret(blobs), blobs, data_of, budget=blob_budget)
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
     server = Server(hub, durables)
@@ -340,6 +359,7 @@ __all__ = [
     "RunningService",
     "build_worker",
     "new_loop",
+    "open_blobs",
     "open_store",
     "run_process",
     "serve_hub",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -126,6 +127,20 @@ def _lease(value: Any) -> float:
     return number
 
 
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {f"{unit}i": 2 ** (10 * power) for power, unit in enumerate("kmgt", 1)}
+
+
+def _size(value: Any) -> int:
+    """Bytes, as a whole number or as ``20GiB``, ``500 MB``."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = re.fullmatch(r"(\d{1,12})\s*([kmgt]?i?)b?", str(value).strip().lower())
+    if found is None or found[2] not in _UNITS:
+        raise ValueError("a number of bytes is needed, as in 20GiB or 500MB")
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
@@ -152,6 +167,9 @@ KEEP = Setting("keep", _bound, 1_000_000, "newest ended durable jobs kept of a h
 KEEP_FOR = Setting(
     "keep_for", _seconds, 30 * 86_400.0, "seconds an ended durable job of such a handler is kept; 0 for ever"
 )
+BLOB_BUDGET: Setting[Any] = Setting(
+    "blob_budget", _size, 0, "bytes that large payloads of durable jobs may take, as in 20GiB; 0 for no bound"
+)
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
@@ -166,6 +184,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LEASE,
     KEEP,
     KEEP_FOR,
+    BLOB_BUDGET,
     GROUP,
     SLOTS,
     PROCESSES,

@@ -14,7 +14,6 @@ from farhand.errors import (
     DeadlineExceeded,
     InvalidArguments,
     OutcomeUnknown,
-    TooLarge,
     Unavailable,
 )
 from farhand.model.event import Event, Fault, Kind, Progress
@@ -310,7 +309,7 @@ async def test_what_cannot_be_sent_is_refused_before_it_harms_other_calls() -> N
         for args in ([1], "text", {"a": object()}):
             with pytest.raises(InvalidArguments):
                 await client.run("echo", args)
-        with pytest.raises(TooLarge, match="1 MiB"):
+        with pytest.raises(Unavailable, match="larger than 64 KiB"):
             await client.run("echo", {"a": b"x" * (1 << 20)})
         assert await good == 7
         assert await client.run("echo", timeout=float("inf")) == 7

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,6 @@ async def blobs(folder: Path) -> AsyncIterator[FilesBlobs]:
     blobs = FilesBlobs(folder)
     yield blobs
     await blobs.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 16 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)), capture_output=True, text=True, timeout=20
-    )
-    if done.returncode:
-        text = f"a disk of 16 MiB can't be mounted (are you root?): {done.stderr.strip()}"
-        if os.environ.get("FARHAND_REQUIRE_SERVICES") == "1":
-            pytest.fail(text)
-        pytest.skip(text)
-    yield disk
-    subprocess.run(("umount", "-l", str(disk)), check=True, timeout=20)
 
 
 def kept(folder: Path) -> list[Path]:

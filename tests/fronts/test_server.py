@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from farhand.assembly import RunningHub, serve_hub
 from farhand.errors import PermissionDenied, Unavailable
-from farhand.fronts.grpc.server import OPTIONS as SERVER_OPTIONS
 from farhand.wire.farhand._pb import client_pb2, common_pb2, worker_pb2
+from farhand.wire.farhand.options import SERVE_OPTIONS
 from tests.conftest import Eventually
 from tests.fronts.conftest import Bystander
 from tests.fronts.raw import CHUNK, CLIENT, OPTIONS, STARTED, SUCCEEDED, Peer, RawClient, RawWorker, calls, events
@@ -114,7 +114,7 @@ async def test_every_method_that_is_described_is_served(hub: RunningHub) -> None
 async def test_one_connection_has_at_most_100_streams_and_another_is_not_held_up(
     hub: RunningHub, good: Bystander
 ) -> None:
-    most = int(dict(SERVER_OPTIONS)["grpc.max_concurrent_streams"])
+    most = int(dict(SERVE_OPTIONS)["grpc.max_concurrent_streams"])
     assert most <= 1000
     async with grpc.aio.insecure_channel(hub.address, options=OPTIONS) as channel:
         method: Any = channel.stream_stream(CLIENT + "Channel")

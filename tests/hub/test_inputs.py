@@ -131,11 +131,11 @@ async def test_too_much_fails_the_child_and_names_the_parent(client: AsyncClient
     assert (await child.info()).attempt == 1
 
 
-async def test_several_parents_are_too_much_together(client: AsyncClient) -> None:
-    parents = [await client.submit("make", {"value": str(n) * 1_000_000}) for n in range(3)]
-    child = await client.submit("both", {}, inputs={f"a{n}": parent for n, parent in enumerate(parents)})
-    with pytest.raises(TooLarge):
-        await child.result(30)
+async def test_large_results_are_inputs_too(client: AsyncClient) -> None:
+    values = [str(n) * 2_000_000 for n in range(2)]
+    left, right = [await client.submit("make", {"value": value}) for value in values]
+    child = await client.submit("both", {}, inputs={"left": left, "right": right})
+    assert await child.result(30) == values
 
 
 async def test_an_argument_given_twice_is_refused(client: AsyncClient) -> None:

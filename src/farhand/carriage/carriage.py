@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 from collections.abc import Coroutine
@@ -29,6 +30,8 @@ from farhand.wire.values import DEFAULT
 PATIENCE = 15.0
 """Seconds without a byte after which a fetch is given up that is cut off again and again."""
 SWEEP_EVERY = 5.0
+FETCHING = 0.5
+"""Seconds in which a result that was just told of begins to be fetched."""
 DIRECT_FROM = 1024 * 1024
 """Bytes from which on it pays to ask for a data port and dial it."""
 DIAL_TIMEOUT = 2.0
@@ -250,12 +253,20 @@ class Carriage:
     # -- its end -----------------------------------------------------------------------------------------------------
 
     async def give_up(self) -> None:
-        """Let the hub keep what is still held and nobody reads now: this end is leaving. What can't be kept is lost."""
-        left = [held for held in self.keeper.left if not held.sending]
-        results = await asyncio.gather(*(self._put(one.encoded, "", one) for one in left), return_exceptions=True)
-        for held, result in zip(left, results, strict=True):
-            if not isinstance(result, BaseException):
+        """This end is leaving: wait for who fetches just now, and let the hub keep what nobody does. What it can't
+        keep is lost."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FETCHING):  # most are being fetched just now
+                while self.keeper.left:
+                    await asyncio.wrap_future(self.keeper.next_drop())
+        for held in self.keeper.left:
+            if held.sending:
+                continue
+            with contextlib.suppress(FarhandError):
+                await self._put(held.encoded, "", held)
                 self.keeper.drop(held.id)
+        while any(held.sending for held in self.keeper.left):
+            await asyncio.wrap_future(self.keeper.next_drop())
 
     async def close(self) -> None:
         """End what is under way."""

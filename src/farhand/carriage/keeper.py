@@ -83,9 +83,17 @@ class Keeper:
         with self._lock:
             if self._size < self._room or not self._held:
                 return None
-            waiting: Future[None] = Future()
-            self._waiting.append(waiting)
-            return waiting
+            return self._next_drop()
+
+    def next_drop(self) -> Future[None]:
+        """What comes when something is let go."""
+        with self._lock:
+            return self._next_drop()
+
+    def _next_drop(self) -> Future[None]:
+        waiting: Future[None] = Future()
+        self._waiting.append(waiting)
+        return waiting
 
     def get(self, id: str) -> Held:
         """What is held under this id.

@@ -83,6 +83,12 @@ def hub(
         float | None,
         typer.Option("--keep-for", help="Seconds an ended durable job of such a handler is kept; 0 for ever."),
     ] = None,
+    blob_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
+        ),
+    ] = None,
     grace: Grace = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -102,6 +108,7 @@ def hub(
             jobs=config.resolve(config.KEEP, keep).value,
             seconds=config.resolve(config.KEEP_FOR, keep_for).value,
         ),
+        blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
         grace=config.resolve(config.GRACE, grace).value,
     )
     raise typer.Exit(serving.run_hub(wanted))
@@ -119,6 +126,14 @@ def worker(
     label: Labels = None,
     id: Annotated[
         str, typer.Option("--id", help="A unique name, made up by default; of several processes each gets a number.")
+    ] = "",
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="HOST:PORT",
+            help="Let clients fetch large results here directly; the host as they reach it, port 0 for a free one.",
+        ),
     ] = "",
     grace: Grace = None,
     log_level: LogLevel = None,
@@ -139,11 +154,14 @@ def worker(
         labels=output.labels(label),
         id=id,
         reference=target,
+        data=data,
     )
     if count == 1:
         raise typer.Exit(serving.run_worker(target, wanted, grace_seconds))
     from farhand.cli.supervisor import Pool, supervise
 
+    if data and not data.endswith(":0"):
+        raise Usage(f"{count} processes can't share the data port {data}: port 0 takes a free one for each")
     commands = [
         _worker_command(wanted, f"{id}-{number}" if id else "", grace_seconds, log) for number in range(1, count + 1)
     ]
@@ -367,6 +385,7 @@ def _worker_command(options: Any, id: str, grace: float, log: list[str]) -> list
     labels = [flag for key, value in options.labels.items() for flag in ("--label", f"{key}={value}")]
     where = ["--hub", options.hub, "--group", options.group, "--slots", str(options.slots)]
     how = ["--processes", "1", "--grace", f"{grace:g}", *(["--id", id] if id else []), *log]
+    how += ["--data", options.data] if options.data else []
     return ["worker", options.reference, *where, *labels, *how]
 
 

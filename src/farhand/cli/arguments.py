@@ -1,4 +1,4 @@
-"""The arguments of a call as the command line gives them: `--json`, ``key=value`` and ``key:=json``."""
+"""The arguments of a call as the command line gives them: `--json`, ``key=value``, ``key:=json`` and ``key=@FILE``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import msgspec
 from farhand.cli.output import Usage
 from farhand.cli.schemas import Schema, is_text
 from farhand.model.handler import HandlerSpec
+from farhand.wire.codecs.files import File
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Given:
         schema = Schema(spec.parameters if spec else b"{}")
         types: dict[str, Any] = schema.root.get("properties", {})
         plain = {key: _plain(text, types.get(key), schema) for key, text in self.texts.items()}
-        found = self.base | plain | self.values
+        files = {key: _as_wanted(value, types.get(key), schema, key) for key, value in self.values.items()}
+        found = self.base | plain | files
         return {key: _from_text(value, types.get(key), schema, key) for key, value in found.items()}
 
 
@@ -52,11 +54,39 @@ def given(pairs: list[str], json: str | None) -> Given:
             raise Usage(f"{pair!r} is neither key=value nor key:=json: write {name or 'key'}=… or {name or 'key'}:=…")
         if name in found.texts or name in found.values:
             raise Usage(f"{name} is given twice: a list is written {name}:='[1, 2]'")
-        if key == name:
+        if key == name and value.startswith("@"):
+            found.values[name] = _file(name, value[1:])
+        elif key == name:
             found.texts[name] = value
         else:
             found.values[name] = _json_value(name, value)
     return found
+
+
+def _file(name: str, path: str) -> Any:
+    """``key=@FILE``: the file itself; ``key=@@text`` is text that begins with an @."""
+    if path.startswith("@"):
+        return path
+    if not Path(path).is_file():
+        raise Usage(f"{name}: there is no file {path}; text that begins with @ is written {name}=@@…")
+    return File(path)
+
+
+def _as_wanted(value: Any, of: Any, schema: Schema, name: str) -> Any:
+    """A file as its parameter wants it: bytes or text where that is taken, else the file."""
+    if not isinstance(value, File):
+        return value
+    choices = schema.choices(of)
+    if any("properties" in one for one in choices):
+        return value
+    try:
+        if any(one.get("contentEncoding") == "base64" for one in choices):
+            return value.read()
+        if choices and is_text(schema, of):
+            return value.read().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"{name}: {value.path} can't be read: {error}") from None
+    return value
 
 
 def _json_value(name: str, text: str) -> Any:

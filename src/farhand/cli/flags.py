@@ -36,7 +36,9 @@ Grace = Annotated[
 ]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds until the call is given up.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label; may be repeated.")]
-Pairs = Annotated[list[str] | None, typer.Argument(metavar="[key=value | key:=json]...", help="Arguments by name.")]
+Pairs = Annotated[
+    list[str] | None, typer.Argument(metavar="[key=value | key:=json | key=@FILE]...", help="Arguments by name.")
+]
 JsonArgs = Annotated[str | None, typer.Option("--json", metavar="'{…}'|@FILE|-", help="All arguments as one object.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as where stdout isn't a terminal.")]
 LogLevel = Annotated[

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from farhand.assembly import RunningHub, build_worker, new_loop, open_store, run_process, serve_hub
+from farhand.assembly import RunningHub, build_worker, new_loop, open_blobs, open_store, run_process, serve_hub
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
@@ -16,13 +16,15 @@ from farhand.worker.worker import WorkerOptions
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL; times in seconds."""
+    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL; times in seconds,
+    `blob_budget` in bytes."""
 
     address: str
     http: str | None
     store: str
     lease: float
     keep: Keep
+    blob_budget: int
     grace: float
 
 
@@ -40,7 +42,15 @@ def ready_line(hub: RunningHub) -> str:
 async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
     store = await open_store(options.store)
-    serving = serve_hub(options.address, store=store, lease=options.lease, http=options.http, keep=options.keep)
+    serving = serve_hub(
+        options.address,
+        store=store,
+        lease=options.lease,
+        http=options.http,
+        keep=options.keep,
+        blobs=open_blobs(options.store),
+        blob_budget=options.blob_budget,
+    )
     async with await serving as hub:
         output.ready(ready_line(hub))
         await signals.stop.wait()

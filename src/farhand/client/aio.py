@@ -8,7 +8,7 @@ import dataclasses
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -494,8 +494,8 @@ def arguments(args: Args, codecs: Codecs = DEFAULT) -> Payload | Encoded:
         args = _plain(args)
     elif not args:
         return NOTHING
-    if has_refs(args):
-        args = by_ref(args)
+    named = cast("dict[str, Any]", args)
+    args = by_ref(named) if has_refs(named) else named
     return codecs.sendable(args, codecs.dialect, what="the argument object")
 
 

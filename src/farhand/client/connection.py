@@ -488,6 +488,7 @@ class Connection:
     def _on_open(self) -> None:
         self._open = self._taking = True
         now = self._loop.time()
+        refused: list[tuple[AnyCall, FarhandError]] = []
         for number, (due, asked) in self._unsent.items():
             call = self._calls[number]
             self._deadlines.remove(number, call.due)
@@ -495,11 +496,19 @@ class Connection:
             self._deadlines.add(number, call.due)
             if isinstance(asked, tuple):
                 handler, args, events, extra = asked
-                args = args if isinstance(args, Payload) else self._hold(number, args)
+                if not isinstance(args, Payload):
+                    try:
+                        args = self._hold(number, args)
+                    except FarhandError as error:
+                        refused.append((call, error))
+                        continue
                 self._buffer.call(number, handler, args, _ms(due - now), CREDIT_WINDOW, events, extra)
             else:
                 self._buffer.ask(asked)
         self._unsent.clear()
+        for call, why in refused:
+            self._drop(call)
+            call.fail(why)
         self._arm()
         self._wake()
 

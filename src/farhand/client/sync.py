@@ -30,6 +30,7 @@ from farhand.model.durable import Entry
 from farhand.model.event import Event, Kind, Progress
 from farhand.model.handler import HandlerView
 from farhand.model.limits import RUN_TIMEOUT, SESSION_TTL, STREAM_TIMEOUT
+from farhand.model.ref import Ref
 from farhand.model.worker import WorkerView
 from farhand.wire.codecs.base import Codec
 from farhand.wire.values import Codecs
@@ -325,6 +326,10 @@ class Job:
         """The job as it is now."""
         return self._portal.call(self._job.info())
 
+    def ref(self, *, expires_in: float = 3600.0) -> Ref:
+        """A ref to its result, as `AsyncClient.ref`."""
+        return self._portal.call(self._job.ref(expires_in=expires_in))
+
     def status(self) -> str:
         """Where it is: "queued", "running", "succeeded" and others."""
         return self._portal.call(self._job.status())
@@ -477,6 +482,16 @@ class Client(_SyncCalls):
         """Add a job of a schedule now, beside its times."""
         portal, client = self._open()
         return Job(portal, portal.call(client.fire_schedule(name)))
+
+    def fetch(self, ref: Ref, *, returns: Any = None, timeout: float | None = None) -> Any:
+        """What a ref stands for, as `AsyncClient.fetch`."""
+        portal, client = self._open()
+        return portal.call(client.fetch(ref, returns=returns, timeout=timeout))
+
+    def ref(self, job_id: str, *, expires_in: float = 3600.0) -> Ref:
+        """A ref to a durable job's result, as `AsyncClient.ref`."""
+        portal, client = self._open()
+        return portal.call(client.ref(job_id, expires_in=expires_in))
 
     def cancel(self, job_id: str) -> Receipt:
         """Cancel a job by its id and wait for the receipt."""

@@ -8,18 +8,22 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from farhand.core import events as on
 from farhand.errors import TooLarge
 from farhand.hub.durable import Durables
 from farhand.hub.service import Hub
+from farhand.hub.transfers import Transfers
 from farhand.model.event import Event, Kind, Outcome, to_error
 from farhand.model.job import NO_LABELS
 from farhand.model.limits import CREDIT_WINDOW, MESSAGE_LIMIT
-from farhand.model.payload import Payload, check_size, chunk_cost
+from farhand.model.payload import Media, Payload, check_size, chunk_cost
 
 ANSWER_LIMIT = MESSAGE_LIMIT - 64 * 1024
 """Bytes that all chunks of one answer may take together."""
+
+_REF = int(Media.REF)
 
 CHATTER_LIMIT = 1_000
 """Events that may wait for a slow reader before progress and console are dropped."""
@@ -66,7 +70,7 @@ class Collector:
 class Call:
     """A job that lasts no longer than the request that asked for it: whoever makes one calls `leave` at the end."""
 
-    __slots__ = ("_hub", "id", "sink")
+    __slots__ = ("_cost", "_hub", "id", "sink")
 
     def __init__(self, hub: Hub, asked: Asked, *, events: bool) -> None:
         """`events`: whether queued, started, progress and console are wanted too.
@@ -75,6 +79,7 @@ class Call:
             FarhandError: it is refused, as the class says.
         """
         self._hub = hub
+        self._cost = 0
         self.sink = Collector()
         check_size(len(asked.args.data), "the arguments")
         self.id = hub.submit(
@@ -93,25 +98,32 @@ class Call:
         hub.settle()
 
     async def next(self) -> tuple[Event, int]:
-        """The next event, with a chunk's place.
+        """The next event, with a chunk's place; what a ref stands for is in its place, where one answer can hold it.
 
         Raises:
             FarhandError: it was an end that isn't a success.
         """
-        return await _next(self.sink)
+        event, number = await _next(self.sink)
+        self._cost = chunk_cost(event.payload)
+        payload = await self._hub.transfers.whole(event.payload, ANSWER_LIMIT)
+        return (event if payload is event.payload else replace(event, payload=payload)), number
 
     async def answer(self) -> tuple[Payload, list[Payload]]:
-        """Wait for the end: the result, and the chunks that came before it.
+        """Wait for the end: the result, and the chunks that came before it. A result that is too large for one answer
+        stays a ref.
 
         Raises:
             FarhandError: it ended otherwise than by success.
             TooLarge: the chunks take too much for one answer.
         """
-        return await _answer(self.sink, lambda amount: self._hub.tell(on.Granted(self.id, amount)))
+        return await _answer(self.sink, self._grant, self._hub.transfers)
 
-    def grant(self, payload: Payload) -> None:
-        """Its reader has taken a chunk."""
-        self._hub.tell(on.Granted(self.id, chunk_cost(payload)))
+    def _grant(self, amount: int) -> None:
+        self._hub.tell(on.Granted(self.id, amount))
+
+    def grant(self) -> None:
+        """Its reader has taken the chunk that came last."""
+        self._grant(self._cost)
 
     def leave(self) -> None:
         """The request is over: if the job isn't, it is cancelled."""
@@ -129,7 +141,7 @@ async def kept_answer(durables: Durables, id: str) -> tuple[Payload, list[Payloa
     sink = Collector()
     follow = durables.follow(id, sink, 0, CREDIT_WINDOW)
     try:
-        return await _answer(sink, follow.grant)
+        return await _answer(sink, follow.grant, durables.transfers)
     finally:
         follow.leave()
 
@@ -141,17 +153,18 @@ async def _next(sink: Collector) -> tuple[Event, int]:
     return event, number
 
 
-async def _answer(sink: Collector, grant: Callable[[int], None]) -> tuple[Payload, list[Payload]]:
+async def _answer(sink: Collector, grant: Callable[[int], None], transfers: Transfers) -> tuple[Payload, list[Payload]]:
     chunks: list[Payload] = []
     size = 0
     while True:
         event, _ = await _next(sink)
+        payload = await transfers.whole(event.payload, ANSWER_LIMIT - size)
         if event.kind.final:
-            return event.payload, chunks
-        size += len(event.payload.data)
-        if size > ANSWER_LIMIT:
+            return payload, chunks
+        size += len(payload.data)
+        if size > ANSWER_LIMIT or payload.media == _REF:
             raise TooLarge(f"the chunks take more than {ANSWER_LIMIT:,} bytes: stream them", limit=ANSWER_LIMIT)
-        chunks.append(event.payload)
+        chunks.append(payload)
         grant(chunk_cost(event.payload))
 
 

@@ -30,7 +30,8 @@ from farhand.hub.pruning import KEEP, Pruning
 from farhand.hub.retries import anew
 from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub, Sink
-from farhand.hub.transfers import GIVEN
+from farhand.hub.sweeping import Sweeping
+from farhand.hub.transfers import GIVEN, Transfers
 from farhand.model.durable import DurableJob, Entry, Keep, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind, to_error
 from farhand.model.limits import LIST_LIMIT
@@ -61,6 +62,7 @@ class Durables:
         self._adopting = Adopting(hub, store, self._attempts, lease)
         self._elsewhere = Elsewhere(store, self._attempts.by_job, self._attempts.cancel, self._attempts.lose_job)
         self._pruning = Pruning(store, self._attempts, keep, self._troubles)
+        self.sweeping = Sweeping(store, hub.transfers, self._troubles)
         self.declarations = Declarations()
         self.schedules = Schedules(store, self._wake)
         hub.on_join = self._hear_of
@@ -82,6 +84,7 @@ class Durables:
             self._pruning.declaring(),
             self._pruning.pruning(),
             self._pruning.trimming(),
+            self.sweeping.run(),
         )
         self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 
@@ -116,6 +119,11 @@ class Durables:
         task.add_done_callback(self._tasks.discard)
 
     # -- for callers -------------------------------------------------------------------------------------------------
+
+    @property
+    def transfers(self) -> Transfers:
+        """The hub's large payloads."""
+        return self._hub.transfers
 
     def now(self) -> float:
         """The store's clock."""

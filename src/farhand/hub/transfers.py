@@ -11,17 +11,18 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Protocol
 
 from msgspec.structs import replace
 
+from farhand.core.discarding import fits
 from farhand.core.refs import SECRET_SIZE, SPOOLED, Claims, check, key_of, sign
-from farhand.errors import FarhandError, InvalidArguments, Overloaded, RefNotFound, Unavailable
+from farhand.errors import FarhandError, InvalidArguments, OutOfSpace, Overloaded, RefNotFound, Unavailable
 from farhand.hub.ids import Ids
 from farhand.model.blob import Blob, check_id
 from farhand.model.limits import PARTS_AHEAD, SECONDS_LIMIT
-from farhand.model.payload import Media, Payload, format_of
+from farhand.model.payload import Media, Payload, format_of, media_of
 from farhand.model.ref import Ref, from_payload
 from farhand.ports.blobs import Blobs, Reader, Writer
 
@@ -44,6 +45,10 @@ SECRET = "hub-secret"
 
 
 _REF = int(Media.REF)
+
+
+Unpack = Callable[[AsyncIterable[bytes], int, int], AsyncIterator[memoryview]]
+"""Parts, their size together (-1: not known) and the offset of the first → their bytes."""
 
 
 class Holder(Protocol):
@@ -142,9 +147,21 @@ class Pipe:
 class Transfers:
     """All of one hub. All calls belong to its event loop. `now` is in seconds since 1970."""
 
-    def __init__(self, secret: bytes | None = None, blobs: Blobs | None = None, now: Callable[[], float] = time.time):
-        """`secret` signs refs; hubs that share blobs share it (`shared_secret`)."""
+    def __init__(
+        self,
+        secret: bytes | None = None,
+        blobs: Blobs | None = None,
+        unpack: Unpack | None = None,
+        now: Callable[[], float] = time.time,
+        budget: int = 0,
+    ) -> None:
+        """`secret` signs refs; hubs that share blobs share it (`shared_secret`). `unpack` reads parts, for callers that
+        don't read refs. `budget` is how many bytes may be kept, 0 for as many as there is room for."""
         self.blobs = blobs
+        self.budget = budget
+        self.used = 0
+        """Bytes that are kept, as was last seen."""
+        self._unpack = unpack
         self._secret = secret or secrets.token_bytes(SECRET_SIZE)
         self._now = now
         self._new_id = Ids()
@@ -173,6 +190,21 @@ class Transfers:
             RefExpired: its time is over.
         """
         return check(self._secret, id, token, self._now())
+
+    async def about(self, id: str, token: str) -> Ref:
+        """The whole ref of what the hub keeps under this id, for a caller who has no more than that and its token.
+
+        Raises:
+            PermissionDenied, RefExpired: as `check`.
+            RefNotFound: it isn't kept here.
+        """
+        claims = self.check(id, token)
+        blob = None if self.blobs is None else await self.blobs.stat(id)
+        if blob is None:
+            raise RefNotFound(f"{id} is not kept here, or not any more")
+        return Ref(
+            id=id, format=claims.format, size=blob.size, checksum=blob.checksum, expires=claims.expires, token=token
+        )
 
     def locate(self, id: str, token: str) -> str:
         """The data port where a ref's bytes can be had: the one in its token, if its holder is connected and said the
@@ -208,6 +240,41 @@ class Transfers:
         if self.blobs is not None and (holder == SPOOLED or await self.blobs.stat(id) is not None):
             return await self.blobs.open(id, offset)
         raise error
+
+    async def read(self, ref: Ref, offset: int = 0) -> AsyncIterator[bytes | memoryview]:
+        """The bytes of a ref from `offset` on, for a caller that doesn't read refs.
+
+        Raises:
+            DataDamaged: they arrived altered; this comes behind them.
+            FarhandError: as `open`.
+        """
+        source = await self.open(ref.id, ref.token, offset)
+        if not isinstance(source, Pipe):
+            async with source:
+                async for data in source:
+                    yield data
+            return
+        assert self._unpack is not None, "a hub with doors was told how to read parts"
+        whole = False
+        try:
+            async for piece in self._unpack(source, ref.size, offset):
+                yield piece
+            whole = True
+        finally:
+            source.leave(whole)
+
+    async def whole(self, payload: Payload, limit: int) -> Payload:
+        """A payload of up to `limit` bytes in one piece, also where it is a ref; a ref to more stays one.
+
+        Raises:
+            FarhandError: as `read`.
+        """
+        if payload.media != _REF:
+            return payload
+        ref = from_payload(payload)
+        if not 0 <= ref.size <= limit:
+            return payload
+        return Payload(b"".join([piece async for piece in self.read(ref)]), media_of(ref.format))
 
     async def _from_holder(self, holder: str, id: str, offset: int) -> Pipe:
         if len(self._pipes) >= PIPES_LIMIT:
@@ -248,6 +315,11 @@ class Transfers:
             OutOfSpace: there is no room.
         """
         blobs = self._kept_by(self.blobs)
+        if self.budget and not fits(-1, self.used, self.budget):
+            raise OutOfSpace(
+                f"the hub keeps {self.used:,} bytes of large payloads, and may keep {self.budget:,}: give it a larger "
+                "--blob-budget, or wait until jobs are deleted"
+            )
         if id:
             self.check(id, token)
         elif job:
@@ -258,6 +330,7 @@ class Transfers:
 
     def kept(self, blob: Blob, format: str) -> Ref:
         """The ref of what is kept now, for as long as the log lasts that it goes into."""
+        self.used += blob.size
         return self._signed(blob, format, self._now() + KEPT)
 
     def uploaded(self, args: Payload) -> str:

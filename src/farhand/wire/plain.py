@@ -10,6 +10,9 @@ from farhand.errors import InvalidArguments, OutcomeUnknown
 from farhand.model.durable import Entry
 from farhand.model.event import Kind
 from farhand.model.payload import Media, Payload
+from farhand.model.ref import as_dict
+from farhand.model.ref import from_payload as from_ref
+from farhand.wire.codecs import files
 from farhand.wire.codecs.base import Broken, take_name
 from farhand.wire.values import from_payload
 
@@ -24,6 +27,9 @@ def value_of(payload: Payload) -> Any:
     Raises:
         OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way.
     """
+    if payload.media == Media.REF:
+        ref = from_ref(payload)
+        return {"ref": as_dict(ref), "media": ref.format, "size": ref.size}
     if payload.media not in _PLAIN:
         return {"media": body_of(payload)[1], "size": len(payload.data)}
     try:
@@ -45,6 +51,20 @@ def body_of(payload: Payload) -> tuple[bytes, str]:
         if _MESSAGE_NAME.fullmatch(name):
             return bytes(body), f"{Media.PROTOBUF.mime};type={name}"
     return payload.data, Media.BUNDLE.mime if payload.media == Media.BUNDLE else Media.BYTES.mime
+
+
+def named_file(begin: bytes) -> tuple[str, int]:
+    """The name of the file that a NAMED payload begins with (empty: it is no file), and where its bytes begin.
+
+    Raises:
+        OutcomeUnknown: it doesn't begin so.
+    """
+    try:
+        name, rest = take_name(memoryview(begin))
+        file = files.decode(name, memoryview(b""))
+    except Broken as error:
+        raise OutcomeUnknown(f"the handler answered what can't be read: {error}") from error
+    return ("" if file is None else file.name), len(begin) - len(rest)
 
 
 def entry_fields(entry: Entry, read: Callable[[Payload], Any] = value_of) -> dict[str, Any]:

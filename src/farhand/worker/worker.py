@@ -16,6 +16,7 @@ from importlib.metadata import version
 import msgspec
 import structlog
 
+from farhand.carriage.serving import check_port
 from farhand.errors import FarhandError, InvalidArguments
 from farhand.model.names import check_name
 from farhand.model.worker import Hold, WorkerInfo
@@ -28,6 +29,8 @@ from farhand.worker.context import capture_prints, release_prints
 from farhand.worker.executor import Executor
 from farhand.worker.links.farhand import HubLink
 
+HAND_OVER = 10.0
+"""Seconds that handing over what was not fetched may take when a worker ends."""
 STUCK = 2.0
 """Seconds beyond its grace after which a process ends whatever its handlers do."""
 
@@ -37,7 +40,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `hub` is HOST:PORT. `slots` is how many jobs it takes at once. `reference` is how a child process loads the app
     (``MODULE:APP`` or ``FILE.py``), needed for handlers with ``isolate="process"``. `id` must be unique; by default
-    it is made of host, process and chance.
+    it is made of host, process and chance. `data` is ``HOST:PORT``, as clients reach it, of a port where they may fetch
+    large results directly; empty for none, port 0 for a free one.
     """
 
     hub: str = "localhost:50051"
@@ -46,6 +50,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     id: str = ""
     reference: str = ""
+    data: str = ""
 
 
 class Worker:
@@ -81,7 +86,7 @@ class Worker:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        self._link = HubLink(info, options.hub, self, link_loop)
+        self._link = HubLink(info, options.hub, self, link_loop, options.data)
         children = Children(processes, options.reference, self.id)
         self._executor = Executor(app, self._link.outbox, threads, children, self.id, self._link)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -150,6 +155,15 @@ class Worker:
         _, late = await asyncio.wait(waits, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
         for task in late:
             task.cancel()
+        await self._hand_over(min(grace, HAND_OVER))
+
+    async def _hand_over(self, patience: float) -> None:
+        """Let who fetches results go on for a moment, then give to the hub what nobody has fetched."""
+        with contextlib.suppress(TimeoutError, FarhandError):
+            async with asyncio.timeout(patience):
+                assert self._hurry is not None
+                if not self._hurry.is_set():
+                    await asyncio.wrap_future(self._link.give_up())
 
     # -- what the link tells, in its own thread ----------------------------------------------------------------------
 
@@ -241,6 +255,8 @@ class Worker:
 def _check(app: App, options: WorkerOptions) -> None:
     if not app.handlers:
         raise InvalidArguments("the app has no handler: put @app.handler on a function")
+    if options.data:
+        check_port(options.data)
     if options.slots < 1:
         raise InvalidArguments(f"slots must be 1 or more, not {options.slots}")
     isolated = sorted(name for name, handler in app.handlers.items() if handler.isolate == "process")

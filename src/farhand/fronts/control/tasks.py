@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from farhand.errors import FarhandError, HandlerNotFound, TaskFailed
+from farhand.errors import FarhandError, HandlerNotFound, TaskFailed, TooLarge
 from farhand.hub.calling import kept_answer
 from farhand.hub.durable import Durables
 from farhand.hub.service import Hub
@@ -19,7 +19,7 @@ from farhand.model.durable import Entry, KeptJob
 from farhand.model.event import Kind, Progress
 from farhand.model.handler import HandlerSpec
 from farhand.model.order import Order
-from farhand.model.payload import NOTHING, Payload
+from farhand.model.payload import NOTHING, Media, Payload
 from farhand.model.state import ENDS, State
 from farhand.ports.store import Filter
 from farhand.wire.control import orders
@@ -27,6 +27,8 @@ from farhand.wire.control.orders import Execute
 
 AT_ONCE = 0.2
 """Seconds in which a task may end to be answered as complete at once."""
+RESULT_LIMIT = 64 * 1024 * 1024
+"""Bytes of a result that is answered in one piece."""
 SEEN = 10_000
 """Tasks whose progress is remembered; of another, the log is read from its beginning."""
 
@@ -167,7 +169,11 @@ class Tasks:
         """The result of a task that is complete; nothing where nobody looks at it."""
         if not self._ways.reads:
             return NOTHING
-        return (await kept_answer(self._durables, id))[0]
+        result, _ = await kept_answer(self._durables, id)
+        found = await self._durables.transfers.whole(result, RESULT_LIMIT)
+        if found.media == Media.REF:
+            raise TooLarge(f"the result of task {id} is larger than {RESULT_LIMIT:,} bytes: let it stream its data")
+        return found
 
     async def stop(self) -> None:
         """Watch no task any more."""

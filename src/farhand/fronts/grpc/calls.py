@@ -75,7 +75,7 @@ class CallService:
                 if event.kind.final:
                     return
                 if event.kind is Kind.CHUNK:
-                    call.grant(event.payload)
+                    call.grant()
         finally:
             call.leave()
 

@@ -23,28 +23,12 @@ from farhand.fronts.grpc.workers import WorkerService
 from farhand.hub.durable import Durables
 from farhand.hub.loopback import check_loopback
 from farhand.hub.service import Hub
-from farhand.model.limits import MESSAGE_LIMIT, READ_AHEAD
 from farhand.wire.farhand._pb import client_pb2, data_pb2
+from farhand.wire.farhand.options import SERVE_OPTIONS
 
 WORKER_SERVICE = "farhand.v1.WorkerService"
 CLIENT_SERVICE = "farhand.v1.ClientService"
 DATA_SERVICE = "farhand.v1.DataService"
-
-OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-    ("grpc.max_send_message_length", MESSAGE_LIMIT),
-    ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", READ_AHEAD),
-    ("grpc.max_concurrent_streams", 250),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),  # without it a dead peer is noticed after 70 s, whatever keepalive says
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.so_reuseport", 0),
-]
 
 
 class Server:
@@ -56,7 +40,7 @@ class Server:
         self._version = package_version("farhand")
         self._registry = Registry(hub)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._server = grpc.aio.server(options=SERVE_OPTIONS)
         self._chore: asyncio.Task[None] | None = None
         self.address = ""
         self._log = structlog.get_logger("farhand.grpc")

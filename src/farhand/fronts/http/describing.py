@@ -137,6 +137,16 @@ class ResultOperation(Operation):
 
 
 @dataclass
+class ContentOperation(Operation):
+    """Answers bytes."""
+
+    def __post_init__(self) -> None:
+        """Say so."""
+        media = {values.OCTETS: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY))}
+        _says(self, "200", media, "The bytes, in a media type that says what they are.")
+
+
+@dataclass
 class SubmitOperation(Operation):
     """Takes a job, answers where it is."""
 

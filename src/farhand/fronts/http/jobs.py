@@ -9,19 +9,20 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 
-from farhand.errors import LogPruned
-from farhand.fronts.http import describing
+from farhand.errors import DataDamaged, LogPruned, RefExpired, RefNotFound, Unavailable
+from farhand.fronts.http import content, describing
 from farhand.fronts.http import parameters as given
 from farhand.fronts.http.bodied import json_body
 from farhand.fronts.http.door import door_of
 from farhand.hub.calling import cancel as cancel_job
 from farhand.hub.calling import kept_answer
-from farhand.hub.durable import Durables
 from farhand.model.durable import KeptJob
+from farhand.model.payload import Media
+from farhand.model.ref import from_payload
 from farhand.model.state import read_states
 from farhand.ports.store import Filter
 from farhand.wire.http import bodies, values
-from farhand.wire.http.bodies import JobBody, JobsBody, ReceiptBody
+from farhand.wire.http.bodies import JobBody, JobsBody, ReceiptBody, RefBody
 
 END_WITHIN = 30.0
 """Seconds in which the end of a job that has ended is read."""
@@ -100,10 +101,36 @@ async def get_job(request: Request[Any, Any, Any], job: given.JobPath) -> JobBod
     operation_class=describing.ResultOperation,
     tags=["jobs"],
 )
-async def result(request: Request[Any, Any, Any], job: given.JobPath, wait: given.Wait = 0.0) -> Response[bytes]:
+async def result(request: Request[Any, Any, Any], job: given.JobPath, wait: given.Wait = 0.0) -> Response[Any]:
     """The result of a durable job."""
-    durables = door_of(request).kept
-    return await outcome(durables, await durables.get(job), given.finite("wait", wait))
+    return await outcome(request, await door_of(request).kept.get(job), given.finite("wait", wait))
+
+
+@get(
+    "/v1/jobs/{job:str}/ref",
+    operation_id="get_ref",
+    summary="A ref to the result of a durable job, and a URL where it can be fetched without asking for the job",
+    responses=describing.problems_of(*describing.OF_A_JOB, *describing.OF_AN_END),
+    tags=["jobs"],
+)
+async def get_ref(request: Request[Any, Any, Any], job: given.JobPath, expires_in: given.ExpiresIn = 3600.0) -> RefBody:
+    """A ref to a result."""
+    return bodies.ref_body(await door_of(request).kept.ref(job, given.finite("expires_in", expires_in)))
+
+
+@get(
+    "/v1/refs/{ref:str}",
+    operation_id="fetch",
+    summary="What a ref stands for",
+    description="Whole, or a range of it. Its id is its ETag, as what a ref names never changes.",
+    responses=describing.problems_of(RefNotFound, RefExpired, DataDamaged, Unavailable),
+    operation_class=describing.ContentOperation,
+    tags=["refs"],
+)
+async def fetch(request: Request[Any, Any, Any], ref: given.RefPath, token: given.Token) -> Response[Any]:
+    """What a ref stands for."""
+    transfers = door_of(request).hub.transfers
+    return await content.answer(request, transfers, await transfers.about(ref, token), {})
 
 
 @post(
@@ -137,23 +164,26 @@ async def retry(request: Request[Any, Any, Any], job: given.JobPath) -> Response
 
 
 async def outcome(
-    durables: Durables, kept: KeptJob, wait: float, how: str | msgspec.UnsetType = msgspec.UNSET
-) -> Response[bytes]:
+    request: Request[Any, Any, Any], kept: KeptJob, wait: float, how: str | msgspec.UnsetType = msgspec.UNSET
+) -> Response[Any]:
     """What a job has come to within `wait` seconds: its result, or where it is.
 
     Raises:
         FarhandError: it ended otherwise than by success.
     """
-    id = kept.job.id
+    durables, id = door_of(request).kept, kept.job.id
     headers = {"location": f"/v1/jobs/{id}"}
     patience = wait if kept.ended is None else END_WITHIN
     if patience:
         try:
             async with asyncio.timeout(patience):
-                body, media = values.answer(*await kept_answer(durables, id))
+                result, chunks = await kept_answer(durables, id)
         except TimeoutError:
             kept = await durables.get(id)
         else:
+            if result.media == Media.REF:
+                return await content.answer(request, durables.transfers, from_payload(result), headers)
+            body, media = values.answer(result, chunks)
             return Response(body, status_code=200, media_type=media, headers=headers)
     return _where(kept, how)
 

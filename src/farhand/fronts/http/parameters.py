@@ -8,7 +8,9 @@ from typing import Annotated
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from farhand.errors import InvalidArguments
+from farhand.model.blob import ID_LIMIT
 from farhand.model.limits import LIST_LIMIT, NAME_LIMIT, SECONDS_LIMIT
+from farhand.model.ref import TOKEN_LIMIT
 
 WAIT_LIMIT = 300.0
 """Seconds that a request may wait for a job's end."""
@@ -61,6 +63,10 @@ Status = Annotated[
 ErrorCode = Annotated[str, QueryParameter(name="error", max_length=NAME_LIMIT, description="Only with this code.")]
 Before = Annotated[str, QueryParameter(max_length=NAME_LIMIT, description="Only those older than this job.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=LIST_LIMIT, description="At most so many.")]
+
+ExpiresIn = Annotated[float, QueryParameter(ge=0, description="Seconds for which it may be fetched.")]
+RefPath = Annotated[str, PathParameter(min_length=1, max_length=ID_LIMIT, description="Its id.")]
+Token = Annotated[str, QueryParameter(min_length=1, max_length=TOKEN_LIMIT, description="The right to fetch it.")]
 
 
 def labels_of(pairs: list[str] | None) -> dict[str, str]:

@@ -8,14 +8,16 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from farhand.errors import InvalidArguments
-from farhand.fronts.http import describing
+from farhand.fronts.http import content, describing
 from farhand.fronts.http import parameters as given
 from farhand.fronts.http.bodied import json_body
-from farhand.fronts.http.door import Door, door_of
+from farhand.fronts.http.door import door_of
 from farhand.fronts.http.jobs import outcome
 from farhand.hub.calling import Asked, Call
 from farhand.model.limits import RUN_TIMEOUT
 from farhand.model.order import Order
+from farhand.model.payload import Media
+from farhand.model.ref import from_payload
 from farhand.wire.http import values
 from farhand.wire.http.bodies import JobBody
 
@@ -42,7 +44,7 @@ async def run(
     label: given.Labels = None,
     wait: given.RunWait = None,
     idempotency_key: given.IdempotencyKey = None,
-) -> Response[bytes]:
+) -> Response[Any]:
     """Run a handler."""
     door = door_of(request)
     args = values.arguments(await json_body(request))
@@ -60,7 +62,7 @@ async def run(
             key=idempotency_key or "",
             digest=values.digest_of(args),
         )
-        return await _kept(door, order, given.finite("wait", wait))
+        return await _kept(request, order, given.finite("wait", wait))
     if idempotency_key is not None:
         raise InvalidArguments("Idempotency-Key is of durable jobs: give ?wait= too, or submit to /v1/jobs")
     call = Call(
@@ -69,13 +71,16 @@ async def run(
         events=False,
     )
     try:
-        body, media = values.answer(*await call.answer())
+        result, chunks = await call.answer()
     finally:
         call.leave()
+    if result.media == Media.REF:
+        return await content.answer(request, door.hub.transfers, from_payload(result), {})
+    body, media = values.answer(result, chunks)
     return Response(body, media_type=media)
 
 
-async def _kept(door: Door, order: Order, wait: float) -> Response[bytes]:
+async def _kept(request: Request[Any, Any, Any], order: Order, wait: float) -> Response[Any]:
     """The run as a durable job, which may outlive the request."""
-    added = await door.kept.order(order)
-    return await outcome(door.kept, added.kept, wait, added.how)
+    added = await door_of(request).kept.order(order)
+    return await outcome(request, added.kept, wait, added.how)

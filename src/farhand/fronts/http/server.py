@@ -31,6 +31,8 @@ ROUTES: tuple[Any, ...] = (
     jobs.get_job,
     events.follow,
     jobs.result,
+    jobs.get_ref,
+    jobs.fetch,
     jobs.cancel,
     jobs.retry,
     about.workers,

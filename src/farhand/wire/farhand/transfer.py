@@ -84,16 +84,17 @@ class Incoming:
 
     __slots__ = ("_hash", "_size", "ended", "offset")
 
-    def __init__(self, size: int = -1) -> None:
-        """`size` in bytes, -1 where it isn't known; no more is taken."""
+    def __init__(self, size: int = -1, offset: int = 0) -> None:
+        """`size` in bytes, -1 where it isn't known; no more is taken. From an `offset` on there is no checksum."""
         self._size = size
-        self._hash = xxhash.xxh3_128()
-        self.offset = 0
+        self._hash = xxhash.xxh3_128() if offset == 0 else None
+        self.offset = offset
         self.ended = False
 
     @property
     def checksum(self) -> str:
         """Of what is here, as `farhand.model.blob` writes it."""
+        assert self._hash is not None, "who begins in the middle has no checksum"
         return CHECKSUM + self._hash.hexdigest()
 
     def take(self, part: bytes) -> memoryview | None:
@@ -116,11 +117,13 @@ class Incoming:
         self.offset += len(data)
         if self.offset > self._size >= 0:
             raise DataDamaged(f"a payload of {self._size:,} bytes doesn't end there: fetch it again")
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
         return data
 
     def _finish(self, end: data_pb2.End) -> None:
-        if end.size != self.offset or self._size not in (-1, end.size) or end.checksum != self._hash.digest():
+        digest = end.checksum if self._hash is None else self._hash.digest()
+        if end.size != self.offset or self._size not in (-1, end.size) or end.checksum != digest:
             raise DataDamaged(
                 f"a payload arrived altered: {self.offset:,} bytes came of {end.size:,}, or they are others. Fetch it "
                 "again; if it stays so, run the job again"
@@ -128,14 +131,14 @@ class Incoming:
         self.ended = True
 
 
-async def data_of(parts: AsyncIterable[bytes], size: int = -1) -> AsyncIterator[memoryview]:
-    """The bytes that parts from the beginning on have, in their order.
+async def data_of(parts: AsyncIterable[bytes], size: int = -1, offset: int = 0) -> AsyncIterator[memoryview]:
+    """The bytes that parts from `offset` on have, in their order; `size` as of `Incoming`.
 
     Raises:
         DataDamaged: they aren't whole; the error comes behind them.
         ProtocolViolation: they are no parts.
     """
-    incoming = Incoming(size)
+    incoming = Incoming(size, offset)
     async for part in parts:
         data = incoming.take(part)
         if data is None:

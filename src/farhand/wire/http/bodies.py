@@ -15,6 +15,7 @@ from farhand.model.handler import HandlerView
 from farhand.model.limits import ATTEMPTS_LIMIT, NAME_LIMIT, NEVER_LIMIT, SECONDS_LIMIT
 from farhand.model.order import Order
 from farhand.model.payload import Media, Payload
+from farhand.model.ref import Ref, as_dict
 from farhand.model.worker import WorkerView
 from farhand.ports.store import Added, Schedule
 from farhand.wire.http import values
@@ -192,6 +193,18 @@ class ReceiptBody(msgspec.Struct, frozen=True):
 
     outcome: str
     message: str
+
+
+class RefBody(msgspec.Struct, frozen=True):
+    """A ref as clients take it, and the path where curl or a browser fetches what it stands for."""
+
+    ref: dict[str, Any]
+    url: str
+
+
+def ref_body(ref: Ref) -> RefBody:
+    """What is said of a ref."""
+    return RefBody(as_dict(ref), f"/v1/refs/{ref.id}?token={ref.token}")
 
 
 class WorkerBody(msgspec.Struct, frozen=True, kw_only=True):

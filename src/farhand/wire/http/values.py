@@ -16,6 +16,7 @@ _BYTES = int(Media.BYTES)
 _ANY_JSON = (_JSON, int(Media.OPEN_JSON))
 _SAID = (*_ANY_JSON, int(Media.MSGPACK))
 """What JSON can say."""
+_OF_THE_ENDS = (int(Media.ARROW), int(Media.BUNDLE))
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 _OBJECT: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -56,6 +57,11 @@ def answer(result: Payload, chunks: list[Payload]) -> tuple[bytes, str]:
     if result.media not in _SAID:
         return body_of(result)
     return (result.data if result.media in _ANY_JSON else _json(result)), JSON
+
+
+def mime_of(media: int) -> str:
+    """The media type of a large answer. A worker has no say in it, so that no browser takes its bytes for a page."""
+    return Media(media).mime if media in _SAID or media in _OF_THE_ENDS else OCTETS
 
 
 def _json(payload: Payload) -> bytes:

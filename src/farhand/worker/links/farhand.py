@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import structlog
+from msgspec.structs import replace
 
 from farhand.carriage.carriage import Carriage
+from farhand.carriage.serving import DataPort
 from farhand.core.link import Link, Role, Says
 from farhand.core.retrying import Backoff
 from farhand.errors import FarhandError, ProtocolViolation, Replaced, Unavailable
@@ -30,6 +32,8 @@ from farhand.wire.farhand._pb import worker_pb2
 from farhand.wire.farhand.options import DIAL_OPTIONS
 from farhand.wire.farhand.outgoing import FromWorker
 from farhand.worker.outbox import Outbox
+
+T = TypeVar("T")
 
 CONNECT = "/farhand.v1.WorkerService/Connect"
 CHORE_EVERY = 1.0
@@ -61,10 +65,17 @@ class HubLink:
     """The worker's end of the conversation."""
 
     def __init__(
-        self, info: WorkerInfo, address: str, worker: Serves, new_loop: Callable[[], asyncio.AbstractEventLoop]
+        self,
+        info: WorkerInfo,
+        address: str,
+        worker: Serves,
+        new_loop: Callable[[], asyncio.AbstractEventLoop],
+        data: str = "",
     ) -> None:
+        """`address` is the hub's. `data` is where this worker serves what it holds itself; empty: nowhere."""
         self.outbox = Outbox(self._wake)
         self.carriage = Carriage(address)
+        self._data = data
         self._info = info
         self._address = address
         self._worker = worker
@@ -116,11 +127,15 @@ class HubLink:
             return as_payload(ref)
         return self._run_there(self.carriage.put(found, job) if job else self.carriage.hold(found))
 
+    def give_up(self) -> Future[None]:
+        """Let the hub keep what is held here and still wanted, as `Carriage.give_up`."""
+        return self._run_there(self.carriage.give_up())
+
     def resolve(self, payload: Payload) -> Future[Payload]:
         """As `Carrier`."""
         return self._run_there(self.carriage.resolve(payload))
 
-    def _run_there(self, work: Coroutine[Any, Any, Payload]) -> Future[Payload]:
+    def _run_there(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         assert self._loop is not None, "there are no calls before the link has started"
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -150,10 +165,16 @@ class HubLink:
     async def _run(self) -> None:
         self._main = asyncio.current_task()
         looking = asyncio.ensure_future(self._look())
+        port = DataPort(self.carriage.keeper)
         try:
+            if self._data:
+                self._info = replace(self._info, data=await port.start(self._data))
             await self._keep_connected()
+        except Unavailable as error:
+            self._worker.on_refused(error)
         finally:
             looking.cancel()
+            await port.stop()
             await self.carriage.close()
 
     async def _keep_connected(self) -> None:
