@@ -33,7 +33,8 @@ async def main(hub: str, bare: str) -> None:
             async def once() -> None:
                 got = 0
                 request = f"{size // PART} {PART}".encode()
-                call: Any = channel.unary_stream("/bench.Echo/Chunks")(request)
+                chunks: Any = channel.unary_stream("/bench.Echo/Chunks")
+            call = chunks(request)
                 async for part in call:
                     got += len(part)
                 timing.expect(got, size)

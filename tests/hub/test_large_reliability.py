@@ -114,6 +114,7 @@ async def test_a_result_of_any_size_passes_in_bounded_memory(tmp_path: Path, tal
         assert all(growth <= GROWTH for growth in watched.growth.values()), watched.growth
 
 
+@pytest.mark.timeout(300)
 async def test_a_slow_reader_holds_its_writer_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large.bin"
     await asyncio.to_thread(made, path, 256)

@@ -17,13 +17,14 @@ from farhand.carriage.pool import Pool
 from farhand.carriage.rpc import error_of
 from farhand.carriage.sending import send
 from farhand.core.retrying import Backoff
-from farhand.errors import FarhandError, InvalidArguments, Overloaded, RefNotFound, Unavailable
+from farhand.errors import DataDamaged, FarhandError, InvalidArguments, Overloaded, RefNotFound, Unavailable
 from farhand.model.addresses import check_address
+from farhand.model.event import to_error
 from farhand.model.payload import Media, Payload, format_of
 from farhand.model.ref import Ref, as_payload, from_payload
 from farhand.wire.codecs.base import Arrived, Encoded
-from farhand.wire.farhand._pb import common_pb2, data_pb2
-from farhand.wire.farhand.bodies import payload_of
+from farhand.wire.farhand import bodies
+from farhand.wire.farhand._pb import data_pb2
 from farhand.wire.farhand.transfer import GONE, SERVICE, TRANSFER
 from farhand.wire.values import DEFAULT
 
@@ -122,17 +123,19 @@ class Carriage:
         if held is not None:
             first.id, first.token = held.id, held.token
         async with self._pool.stream() as channel:
-            call: Any = channel.stream_unary(SERVICE + "Put", None, common_pb2.Payload.FromString)(
-                metadata=self._metadata
-            )
+            call: Any = channel.stream_stream(SERVICE + "Put")(metadata=self._metadata)
+            sending = asyncio.ensure_future(_send_all(call, first, held or Held("", encoded, "")))
             try:
-                try:
-                    await call.write(data_pb2.Part(put=first).SerializeToString())
-                    await send(held or Held("", encoded, ""), 0, call.write)
-                    await call.done_writing()
-                except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                    pass  # the answer says why
-                return payload_of(await call)
+                answer = await call.read()
+                if answer is grpc.aio.EOF:
+                    await _raise_end(call)
+                said = data_pb2.PutAnswer.FromString(answer)
+                if said.HasField("fault"):
+                    raise to_error(*bodies.read_fault(said.fault.SerializeToString()))
+                return bodies.payload_of(said.ref)
+            except asyncio.InvalidStateError:
+                await _raise_end(call)
+                raise
             except grpc.aio.AioRpcError as error:
                 raise error_of(error) from None
             except asyncio.CancelledError:
@@ -140,7 +143,11 @@ class Carriage:
                     raise
                 raise Unavailable("the hub cut the stream off") from None
             finally:
+                sending.cancel()
                 call.cancel()
+                (trouble,) = await asyncio.gather(sending, return_exceptions=True)
+                if isinstance(trouble, DataDamaged):
+                    raise trouble
 
     # -- fetching ----------------------------------------------------------------------------------------------------
 
@@ -303,6 +310,22 @@ async def _reached(channel: grpc.aio.Channel) -> None:
             await channel.channel_ready()
     except TimeoutError:
         raise Unavailable("the data port can't be reached") from None
+
+
+async def _send_all(call: Any, first: data_pb2.PutRequest, held: Held) -> None:
+    """Write a put. If the hub doesn't want the rest, its answer says why.
+
+    Raises:
+        DataDamaged: a file is not there any more as it was.
+    """
+    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        try:
+            await call.write(data_pb2.Part(put=first).SerializeToString())
+            await send(held, 0, call.write)
+            await call.done_writing()
+        except DataDamaged:
+            call.cancel()
+            raise
 
 
 async def _raise_end(call: Any) -> None:

@@ -11,9 +11,9 @@ from farhand.fronts.grpc.guard import Context
 from farhand.fronts.grpc.jobs import JobService
 from farhand.hub.transfers import Pipe, Transfers
 from farhand.model.blob import CHECKSUM
+from farhand.model.event import to_fault
 from farhand.model.limits import PART
-from farhand.model.payload import media_of
-from farhand.model.ref import as_payload
+from farhand.model.ref import Ref, as_payload
 from farhand.ports.blobs import Reader
 from farhand.wire.farhand import bodies, incoming
 from farhand.wire.farhand._pb import common_pb2, data_pb2
@@ -70,27 +70,37 @@ class DataService:
         finally:
             pipe.fail(over)
 
-    async def put(self, requests: AsyncIterator[bytes], context: Context) -> common_pb2.Payload:
-        """Put: into the blob store."""
+    async def put(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """Put: into the blob store. A fault is a message, not the status, which a peer that writes could miss."""
+        try:
+            ref = await self._keep(context)
+        except FarhandError as error:
+            fault = common_pb2.Fault.FromString(bodies.fault_bytes(to_fault(error)))
+            await context.write(data_pb2.PutAnswer(fault=fault).SerializeToString())
+            while await context.read() is not grpc.aio.EOF:
+                pass  # until the peer has seen it, and cancels
+        else:
+            await context.write(data_pb2.PutAnswer(ref=bodies.payload_message(as_payload(ref))).SerializeToString())
+
+    async def _keep(self, context: Context) -> Ref:
         first = await context.read()
         if first is grpc.aio.EOF:
             raise ProtocolViolation("a put begins with what it is")
         asked = read_part(first).put
         try:
-            media_of(asked.format)
             begun = await self._transfers.begin(asked.job, asked.id, asked.token)
         except InvalidArguments as error:
             raise ProtocolViolation(f"this can't be kept: {error.message}") from error
         got = Incoming()
         async with begun as writer:
-            while (part := await context.read()) is not grpc.aio.EOF:
+            while not got.ended:
+                part = await context.read()
+                if part is grpc.aio.EOF:
+                    raise ProtocolViolation("a put ends with its end")
                 data = got.take(part)
                 if data is not None:
                     await writer.write(data)
-            if not got.ended:
-                raise ProtocolViolation("a put ends with its end")
-            blob = await writer.commit(got.offset, got.checksum)
-        return bodies.payload_message(as_payload(self._transfers.kept(blob, asked.format)))
+            return self._transfers.kept(await writer.commit(got.offset, got.checksum), asked.format)
 
     async def locate(self, request: data_pb2.LocateRequest, context: Context) -> data_pb2.LocateResponse:
         """Locate."""

@@ -126,7 +126,7 @@ class Server:
         methods = {
             "Pull": grpc.stream_stream_rpc_method_handler(guarded(data.pull)),
             "Push": grpc.stream_unary_rpc_method_handler(guarded(data.push), response_serializer=_serialize),
-            "Put": grpc.stream_unary_rpc_method_handler(guarded(data.put), response_serializer=_serialize),
+            "Put": grpc.stream_stream_rpc_method_handler(guarded(data.put)),
             "Locate": _unary(guarded(data.locate), data_pb2.LocateRequest),
             "GetRef": _unary(guarded(data.get_ref), data_pb2.RefRequest),
         }

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from . import common_pb2 as farhand_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x66\x61rhand/v1/data.proto\x12\nfarhand.v1\x1a\x17\x66\x61rhand/v1/common.proto\"-\n\nRefRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"G\n\x0bPullRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05taken\x18\x04 \x01(\x08\"g\n\x04Part\x12\x0e\n\x06offset\x18\x01 \x01(\x06\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12#\n\x03put\x18\x03 \x01(\x0b\x32\x16.farhand.v1.PutRequest\x12\x1c\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x0f.farhand.v1.End\"%\n\x03\x45nd\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x02 \x01(\x0c\"D\n\nPutRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\"\x1d\n\x0cPushResponse\x12\r\n\x05taken\x18\x01 \x01(\x08\"*\n\rLocateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"!\n\x0eLocateResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t2\xa2\x02\n\x0b\x44\x61taService\x12\x35\n\x04Pull\x12\x17.farhand.v1.PullRequest\x1a\x10.farhand.v1.Part(\x01\x30\x01\x12\x34\n\x04Push\x12\x10.farhand.v1.Part\x1a\x18.farhand.v1.PushResponse(\x01\x12.\n\x03Put\x12\x10.farhand.v1.Part\x1a\x13.farhand.v1.Payload(\x01\x12?\n\x06Locate\x12\x19.farhand.v1.LocateRequest\x1a\x1a.farhand.v1.LocateResponse\x12\x35\n\x06GetRef\x12\x16.farhand.v1.RefRequest\x1a\x13.farhand.v1.Payloadb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x66\x61rhand/v1/data.proto\x12\nfarhand.v1\x1a\x17\x66\x61rhand/v1/common.proto\"-\n\nRefRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"G\n\x0bPullRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05taken\x18\x04 \x01(\x08\"g\n\x04Part\x12\x0e\n\x06offset\x18\x01 \x01(\x06\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12#\n\x03put\x18\x03 \x01(\x0b\x32\x16.farhand.v1.PutRequest\x12\x1c\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x0f.farhand.v1.End\"%\n\x03\x45nd\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x02 \x01(\x0c\"D\n\nPutRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\r\n\x05token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\"O\n\tPutAnswer\x12 \n\x03ref\x18\x01 \x01(\x0b\x32\x13.farhand.v1.Payload\x12 \n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32\x11.farhand.v1.Fault\"\x1d\n\x0cPushResponse\x12\r\n\x05taken\x18\x01 \x01(\x08\"*\n\rLocateRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"!\n\x0eLocateResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t2\xa6\x02\n\x0b\x44\x61taService\x12\x35\n\x04Pull\x12\x17.farhand.v1.PullRequest\x1a\x10.farhand.v1.Part(\x01\x30\x01\x12\x34\n\x04Push\x12\x10.farhand.v1.Part\x1a\x18.farhand.v1.PushResponse(\x01\x12\x32\n\x03Put\x12\x10.farhand.v1.Part\x1a\x15.farhand.v1.PutAnswer(\x01\x30\x01\x12?\n\x06Locate\x12\x19.farhand.v1.LocateRequest\x1a\x1a.farhand.v1.LocateResponse\x12\x35\n\x06GetRef\x12\x16.farhand.v1.RefRequest\x1a\x13.farhand.v1.Payloadb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +42,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_END']._serialized_end=324
   _globals['_PUTREQUEST']._serialized_start=326
   _globals['_PUTREQUEST']._serialized_end=394
-  _globals['_PUSHRESPONSE']._serialized_start=396
-  _globals['_PUSHRESPONSE']._serialized_end=425
-  _globals['_LOCATEREQUEST']._serialized_start=427
-  _globals['_LOCATEREQUEST']._serialized_end=469
-  _globals['_LOCATERESPONSE']._serialized_start=471
-  _globals['_LOCATERESPONSE']._serialized_end=504
-  _globals['_DATASERVICE']._serialized_start=507
-  _globals['_DATASERVICE']._serialized_end=797
+  _globals['_PUTANSWER']._serialized_start=396
+  _globals['_PUTANSWER']._serialized_end=475
+  _globals['_PUSHRESPONSE']._serialized_start=477
+  _globals['_PUSHRESPONSE']._serialized_end=506
+  _globals['_LOCATEREQUEST']._serialized_start=508
+  _globals['_LOCATEREQUEST']._serialized_end=550
+  _globals['_LOCATERESPONSE']._serialized_start=552
+  _globals['_LOCATERESPONSE']._serialized_end=585
+  _globals['_DATASERVICE']._serialized_start=588
+  _globals['_DATASERVICE']._serialized_end=882
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,14 @@ class PutRequest(_message.Message):
     format: str
     def __init__(self, job: _Optional[str] = ..., id: _Optional[str] = ..., token: _Optional[str] = ..., format: _Optional[str] = ...) -> None: ...
 
+class PutAnswer(_message.Message):
+    __slots__ = ("ref", "fault")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    ref: _common_pb2.Payload
+    fault: _common_pb2.Fault
+    def __init__(self, ref: _Optional[_Union[_common_pb2.Payload, _Mapping]] = ..., fault: _Optional[_Union[_common_pb2.Fault, _Mapping]] = ...) -> None: ...
+
 class PushResponse(_message.Message):
     __slots__ = ("taken",)
     TAKEN_FIELD_NUMBER: _ClassVar[int]
