@@ -34,8 +34,7 @@ async def main(hub: str, bare: str) -> None:
                 got = 0
                 request = f"{size // PART} {PART}".encode()
                 chunks: Any = channel.unary_stream("/bench.Echo/Chunks")
-            call = chunks(request)
-                async for part in call:
+                async for part in chunks(request):
                     got += len(part)
                 timing.expect(got, size)
 
