@@ -14,7 +14,9 @@ import pytest
 
 from farhand.assembly import RunningHub, serve_hub
 from farhand.client import AsyncClient, File
+from farhand.engines.files.blobs import FilesBlobs
 from farhand.engines.memory.store import MemoryStore
+from farhand.engines.sqlite.store import SqliteStore
 from tests.hub.large import app
 from tests.hub.serving import working
 
@@ -106,3 +108,22 @@ async def test_what_was_fetched_is_not_held(client: AsyncClient, hub: RunningHub
     await client.run("echo", {"value": b"x" * BIG})
     keeper = client.connection().carriage.keeper
     await until(lambda: not keeper.left)
+
+
+async def test_a_hub_that_starts_anew_has_what_it_kept(tmp_path: Path) -> None:
+    value = os.urandom(BIG)
+
+    async def serve() -> RunningHub:
+        return await serve_hub(store=SqliteStore(str(tmp_path / "jobs.db")), blobs=FilesBlobs(tmp_path / "blobs"))
+
+    async with (
+        await serve() as first,
+        working(first.address, app, reference=REFERENCE),
+        AsyncClient(first.address) as client,
+    ):
+        job = await client.submit("echo", {"value": value})
+        await job.result()
+        ref = await job.ref()
+    async with await serve() as second, AsyncClient(second.address) as client:
+        assert await client.job(job.id).result() == value
+        assert await client.fetch(ref) == value
