@@ -24,6 +24,7 @@ from tests.sizes import reliability, size
 from tests.tallies import Tally
 
 SERVICES = {
+    "farhand.v1.DataService",
     "farhand.v1.WorkerService",
     "farhand.v1.ClientService",
     "grpc.health.v1.Health",
@@ -84,15 +85,17 @@ async def test_reflection_describes_the_services(hub: RunningHub) -> None:
             reflection_pb2.ServerReflectionRequest(list_services=""),
             reflection_pb2.ServerReflectionRequest(file_containing_symbol="farhand.v1.ClientService"),
             reflection_pb2.ServerReflectionRequest(file_containing_symbol="farhand.v1.WorkerService"),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol="farhand.v1.DataService"),
         ]
-        listed, client, worker = [answer async for answer in stub.ServerReflectionInfo(iter(asked))]
+        listed, client, worker, data_door = [answer async for answer in stub.ServerReflectionInfo(iter(asked))]
         assert {service.name for service in listed.list_services_response.service} == SERVICES
         methods: dict[str, set[str]] = {}
-        for answer in (client, worker):
+        for answer in (client, worker, data_door):
             for data in answer.file_descriptor_response.file_descriptor_proto:
                 for service in FileDescriptorProto.FromString(data).service:
                     methods[service.name] = {method.name for method in service.method}
         assert methods["WorkerService"] == {"Connect"}
+        assert methods["DataService"] == {"Pull", "Push", "Put", "Locate", "GetRef"}
         assert {"Run", "Stream", "Channel", "Cancel", "GetHub", "ListHandlers"} <= methods["ClientService"]
 
 

@@ -132,7 +132,9 @@ def answered(value: Any, args: Payload, app: App | None = None) -> Payload:
     app.handler(name="give")(lambda: None)
     box: Any = Box()
     call = Call(Assignment("j", "give", args, None, 0), app.handlers["give"], box, SimpleNamespace(), "w", app.codecs)
-    call.succeed(value)
+    made = call.result_payload(value)
+    assert isinstance(made, Payload)
+    call.succeed(made)
     kind, payload = box.said[0]
     assert kind == Kind.SUCCEEDED
     return Payload(payload.data, payload.media)
