@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farhand.core.caching import answers, args_digest, cache_key, payload_digest
+from farhand.core.caching import answers, args_digest, cache_key, payload_digest, pieces_digest
 from farhand.model.durable import DurableJob
 from farhand.model.payload import Payload
 from farhand.model.state import ENDS, State
@@ -66,3 +66,9 @@ def test_who_answers_for_equal_work() -> None:
     asked = DurableJob(id="a", handler="f", created=1.0, run_at=1.0, cache_failures=True)
     assert {to for to in ENDS if answers(plain, to)} == {State.SUCCEEDED}
     assert {to for to in ENDS if answers(asked, to)} == {State.SUCCEEDED, State.FAILED}
+
+
+def test_bytes_in_pieces_have_the_digest_of_the_whole() -> None:
+    whole = payload_digest(Payload(b"one and two", 2))
+    assert pieces_digest(2, [b"one ", memoryview(b"and "), b"two"]) == whole
+    assert pieces_digest(3, [b"one and two"]) != whole
