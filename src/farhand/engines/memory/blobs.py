@@ -96,7 +96,7 @@ class MemoryWriter:
             await self.abort()
             raise OutOfSpace(
                 f"the blob store in memory is full ({self._blobs.limit:,} bytes): fetch or delete what it holds, or "
-                "start the hub with --blobs FOLDER, then retry"
+                "start the hub with a --store on the disk, then retry"
             )
         self._blobs.used += size
         data += buffer
