@@ -1,4 +1,4 @@
-"""Generate src/farhand/wire/farhand/_pb from proto/, what is compiled of the proto that `farhand new service`
+"""Generate src/farhand/wire/*/_pb from proto/, what is compiled of the proto that `farhand new service`
 writes, and the modules of the tests' own protos; or with --check say whether what is committed is current.
 
 Runs under grpcio-tools 1.73.1: its output needs protobuf 6.31 or newer, 7.x included; newer generators' output
@@ -22,6 +22,12 @@ PROTOS = ROOT / "proto"
 TARGET = ROOT / "src" / "farhand" / "wire" / "farhand" / "_pb"
 TEMPLATES = ROOT / "src" / "farhand" / "cli" / "templates" / "service"
 HEADER = '"""Generated from proto/farhand/v1 by `make gen`; not to be edited."""\n'
+FOREIGN = {"nf_ai_comms": "nextflow", "snakepit": "snakepit", "agnt": "agnt"}
+"""The protos of other systems, in proto/foreign, and the room in wire/ that each one's module is for."""
+FOREIGN_HEADER = (
+    '"""Generated from proto/foreign by `make gen`, in a descriptor pool of its own; not to be edited."""\n'
+)
+DEFAULT_POOL = "_descriptor_pool.Default()"
 
 
 def generate() -> dict[str, str]:
@@ -62,9 +68,29 @@ def beside(proto: Path) -> str:
         return (Path(folder) / f"{proto.stem}_pb2.py").read_text()
 
 
+def foreign() -> dict[Path, str]:
+    """The modules of other systems' protos. Each has a descriptor pool of its own: a process may hold its own modules
+    of the same packages, and one pool refuses two definitions of one name."""
+    found = {}
+    for name, room in FOREIGN.items():
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = ["protoc", f"-I{PROTOS / 'foreign'}", f"--python_out={folder}", f"--pyi_out={folder}"]
+            if protoc.main([*arguments, f"{name}.proto"]) != 0:
+                raise SystemExit("protoc failed: its messages are above")
+            module, stub = (Path(folder) / f"{name}_pb2{end}" for end in (".py", ".pyi"))
+            text = module.read_text()
+            if text.count(DEFAULT_POOL) != 1:
+                raise SystemExit(f"protoc now writes otherwise which pool {name} is in: look at {DEFAULT_POOL!r} here")
+            target = TARGET.parent.parent / room / "_pb"
+            found[target / "__init__.py"] = FOREIGN_HEADER
+            found[target / module.name] = text.replace(DEFAULT_POOL, "_descriptor_pool.DescriptorPool()")
+            found[target / stub.name] = stub.read_text()
+    return found
+
+
 def others() -> dict[Path, str]:
     """What is generated elsewhere."""
-    found = {TEMPLATES / "descriptor.json": template()}
+    found = {TEMPLATES / "descriptor.json": template(), **foreign()}
     for folder in (ROOT / "tests", ROOT / "examples"):
         for proto in sorted(folder.rglob("*.proto")):
             found[proto.parent / f"{proto.stem}_pb2.py"] = beside(proto)
@@ -82,6 +108,7 @@ def main() -> int:
         for name, text in texts.items():
             (TARGET / name).write_text(text)
         for path, text in others().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return 0
     stale = [

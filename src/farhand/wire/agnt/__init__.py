@@ -1,0 +1,1 @@
+"""The wire of agnt: what database agents and their callers say ↔ model. No I/O; the generated code is in `_pb`."""
