@@ -14,6 +14,7 @@ from farhand.engines.local.loops import new_loop, run_process
 from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
 from farhand.errors import InvalidArguments, Unavailable
+from farhand.fronts.agnt.door import AgntDoor, AgntOptions
 from farhand.fronts.grpc.server import Server
 from farhand.hub.durable import Durables
 from farhand.hub.leases import LEASE
@@ -151,11 +152,12 @@ async def serve_hub(
     keep: Keep = KEEP,
     blobs: Blobs | None = None,
     blob_budget: int = 0,
+    agnt: AgntOptions | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all.
+    for not at all. `agnt` is how it serves database agents and their callers on its gRPC port.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -168,7 +170,7 @@ async def serve_hub(
     transfers = Transfers(None if blobs is None else await shared_secret(blobs), blobs, data_of, budget=blob_budget)
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
-    server = Server(hub, durables)
+    server = Server(hub, durables, [AgntDoor(hub, agnt)])
     door, tasks = None, None
     try:
         if http is not None:
@@ -355,6 +357,7 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 
 
 __all__ = [
+    "AgntOptions",
     "RunningHub",
     "RunningService",
     "build_worker",

@@ -141,6 +141,13 @@ def _size(value: Any) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def _message(value: Any) -> int:
+    size = _size(value)
+    if not 4 * 2**20 <= size <= 2**31:
+        raise ValueError("4MiB to 2GiB are needed")
+    return min(size, 2**31 - 1)
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
@@ -170,6 +177,16 @@ KEEP_FOR = Setting(
 BLOB_BUDGET: Setting[Any] = Setting(
     "blob_budget", _size, 0, "bytes that large payloads of durable jobs may take, as in 20GiB; 0 for no bound"
 )
+AGNT_TIMEOUT: Setting[Any] = Setting(
+    "agnt_timeout", _limit, 300.0, "seconds that a command for database agents (`SendCommand`) may take"
+)
+AGNT_SLOTS = Setting("agnt_slots", _count, 32, "commands that one database agent is given at once")
+AGNT_RESULT = Setting(
+    "agnt_result",
+    _message,
+    4 * 1024 * 1024,
+    "bytes that one answer of a database agent may take, 4MiB to 2GiB; the hub then takes such messages of anyone",
+)
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
@@ -185,6 +202,9 @@ SETTINGS: tuple[Setting[Any], ...] = (
     KEEP,
     KEEP_FOR,
     BLOB_BUDGET,
+    AGNT_TIMEOUT,
+    AGNT_SLOTS,
+    AGNT_RESULT,
     GROUP,
     SLOTS,
     PROCESSES,

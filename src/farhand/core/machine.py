@@ -155,6 +155,10 @@ class Machine:
         """Every group with workers or waiting jobs."""
         return self._dispatch.groups()
 
+    def serves(self, group: str, handler: str) -> bool:
+        """Whether a connected worker of the group serves this handler."""
+        return self._dispatch.serves(group, handler)
+
     def offers(self) -> Iterator[Offer]:
         """Free slots that no waiting job wants."""
         return self._dispatch.offers()

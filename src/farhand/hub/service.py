@@ -346,6 +346,10 @@ class Hub:
                 found[key] = HandlerView(view.info.group, spec, workers + 1, slots + free)
         return [found[key] for key in sorted(found)]
 
+    def serves(self, group: str, handler: str) -> bool:
+        """Whether a connected worker of the group serves this handler."""
+        return self._machine.serves(group, handler)
+
     def groups(self) -> list[GroupView]:
         """The groups that have workers or waiting jobs."""
         return list(self._machine.groups())

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from farhand.errors import FarhandError, InvalidArguments, ProtocolViolation, RefNotFound, Unavailable
-from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.guard import Context, read
 from farhand.fronts.grpc.jobs import JobService
 from farhand.hub.transfers import Pipe, Transfers
 from farhand.model.blob import CHECKSUM
@@ -29,7 +29,7 @@ class DataService:
 
     async def pull(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Pull: from whoever holds it, or from the blob store."""
-        first = await context.read()
+        first = await read(context)
         if first is grpc.aio.EOF:
             raise ProtocolViolation("a pull begins with what is wanted")
         asked = incoming.parse(data_pb2.PullRequest, first)
@@ -43,7 +43,7 @@ class DataService:
         try:
             async for part in source:
                 await context.write(part)
-            second = await context.read()
+            second = await read(context)
             taken = second is not grpc.aio.EOF and incoming.parse(data_pb2.PullRequest, second).taken
         finally:
             source.leave(taken)
@@ -57,9 +57,9 @@ class DataService:
             if GONE in metadata:
                 over = RefNotFound("this payload was fetched, or nobody asked for it in time: run the job again")
                 return data_pb2.PushResponse()
-            read, put = context.read, pipe.put
+            put = pipe.put
             whole = False
-            while (part := await read()) is not grpc.aio.EOF:
+            while (part := await read(context)) is not grpc.aio.EOF:
                 if len(part) > 2 * PART:
                     over = ProtocolViolation(f"a part of {len(part):,} bytes is over the limit")
                     raise over
@@ -77,13 +77,13 @@ class DataService:
         except FarhandError as error:
             fault = common_pb2.Fault.FromString(bodies.fault_bytes(to_fault(error)))
             await context.write(data_pb2.PutAnswer(fault=fault).SerializeToString())
-            while await context.read() is not grpc.aio.EOF:
+            while await read(context) is not grpc.aio.EOF:
                 pass  # until the peer has seen it, and cancels
         else:
             await context.write(data_pb2.PutAnswer(ref=bodies.payload_message(as_payload(ref))).SerializeToString())
 
     async def _keep(self, context: Context) -> Ref:
-        first = await context.read()
+        first = await read(context)
         if first is grpc.aio.EOF:
             raise ProtocolViolation("a put begins with what it is")
         asked = read_part(first).put
@@ -94,7 +94,7 @@ class DataService:
         got = Incoming()
         async with begun as writer:
             while not got.ended:
-                part = await context.read()
+                part = await read(context)
                 if part is grpc.aio.EOF:
                     raise ProtocolViolation("a put ends with its end")
                 data = got.take(part)
