@@ -69,14 +69,14 @@ class Dispatch:
         self._turn = 0
         self._total = 0
 
-    def join(self, link: int, info: WorkerInfo) -> None:
-        """A worker offers its slots."""
+    def join(self, link: int, info: WorkerInfo, *, in_turn: bool = True) -> None:
+        """A worker offers its slots. `in_turn` as in `events.WorkerJoined`."""
         group = self._groups.setdefault(info.group, _Group(info.group))
         key = (frozenset(spec.name for spec in info.handlers), frozenset(info.labels.items()))
         pool = group.pools.get(key)
         if pool is None:
             pool = group.pools[key] = Pool(*key)
-        seat = Seat(link, info, pool)
+        seat = Seat(link, info, pool, in_turn)
         self._seats[link] = group.seats[link] = pool.seats[link] = seat
         pool.offer(seat)
         for name in sorted(pool.handlers):

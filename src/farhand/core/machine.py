@@ -314,7 +314,7 @@ class Machine:
         self._workers[link] = worker = _Worker(info, now)
         self._links[info.id] = link
         self._presence.join(link, now)
-        self._dispatch.join(link, info)
+        self._dispatch.join(link, info, in_turn=event.in_turn)
         if event.held:
             worker.held = dict.fromkeys(event.held, BEGUN)
             self._dispatch.occupy(link, len(event.held))

@@ -23,12 +23,12 @@ class Seat:
 
     __slots__ = ("in_turn", "info", "link", "open", "pool", "ranked", "slots", "touched", "used")
 
-    def __init__(self, link: int, info: WorkerInfo, pool: Pool) -> None:
+    def __init__(self, link: int, info: WorkerInfo, pool: Pool, in_turn: bool = True) -> None:
         self.link = link
         self.info = info
         self.pool = pool
         self.slots = info.slots
-        self.in_turn = info.in_turn
+        self.in_turn = in_turn
         self.used = 0
         self.open = True
         self.touched = 0

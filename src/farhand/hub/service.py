@@ -266,9 +266,10 @@ class Hub:
 
     # -- for workers -------------------------------------------------------------------------------------------------
 
-    def join(self, info: WorkerInfo, port: WorkerPort, holds: Sequence[Hold] = ()) -> int:
+    def join(self, info: WorkerInfo, port: WorkerPort, holds: Sequence[Hold] = (), *, in_turn: bool = True) -> int:
         """A worker connected, which holds these leased jobs; the number of its link, by which its front names it from
-        now on. A hub without leases has nothing to do with them, and its worker lets them go.
+        now on. `in_turn` as in `core.events.WorkerJoined`. A hub without leases has nothing to do with what is held, and
+        its worker lets it go.
 
         Raises:
             ProtocolViolation: it holds more than it has slots.
@@ -278,7 +279,7 @@ class Hub:
         self._ports[link] = port
         held = tuple([hold.job for hold in holds]) if self.on_hold is not None else ()
         try:
-            self.tell(on.WorkerJoined(link, info, held))
+            self.tell(on.WorkerJoined(link, info, held, in_turn))
         except BaseException:
             del self._ports[link]
             raise

@@ -23,8 +23,6 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     data: str = ""
     """``HOST:PORT`` of its data port; empty: it has none."""
-    in_turn: bool = True
-    """Whether, among equally busy workers, the one longest untouched is next; else the one that joined first."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,9 +86,8 @@ class Agent:
             handlers=(_SPEC,),
             version="agnt",
             host=peer,
-            in_turn=False,
         )
-        self.link = self._hub.join(info, self)
+        self.link = self._hub.join(info, self, in_turn=False)
         self._timer = self._loop.call_later(HEARTBEAT, self._look)
         self.hear(first)
 
