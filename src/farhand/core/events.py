@@ -32,8 +32,8 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
 
 class WorkerJoined(msgspec.Struct, frozen=True, gc=False):
     """A worker introduced itself on connection `link`, a number never used before. It holds leased jobs that it began
-    for a hub it lost: each is to be adopted or disowned. `in_turn`: among equally busy workers the one longest untouched
-    is next, else the one that joined first."""
+    for a hub it lost: each is to be adopted or disowned. `in_turn`: among equally busy workers the one longest idle is
+    next, else the one that joined first."""
 
     link: int
     info: WorkerInfo

@@ -268,8 +268,8 @@ class Hub:
 
     def join(self, info: WorkerInfo, port: WorkerPort, holds: Sequence[Hold] = (), *, in_turn: bool = True) -> int:
         """A worker connected, which holds these leased jobs; the number of its link, by which its front names it from
-        now on. `in_turn` as in `core.events.WorkerJoined`. A hub without leases has nothing to do with what is held, and
-        its worker lets it go.
+        now on. `in_turn` as in `core.events.WorkerJoined`. A hub without leases has nothing to do with what is held,
+        and its worker lets it go.
 
         Raises:
             ProtocolViolation: it holds more than it has slots.
