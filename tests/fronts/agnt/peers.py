@@ -61,15 +61,19 @@ class Agent:
             await self._call.write(data)
 
     async def hear(self) -> bytes:
-        """The next message, as it came."""
-        async with asyncio.timeout(10):
-            data: bytes = await self._call.read()
+        """The next message, as it came, however long that takes."""
+        data: bytes = await self._call.read()
         assert data is not grpc.aio.EOF, "the hub ended the stream"
         return data
 
-    async def asked(self) -> agnt_pb2.ServerMessage:
-        """The next query."""
+    async def next(self) -> agnt_pb2.ServerMessage:
+        """The next query, however long that takes."""
         return agnt_pb2.ServerMessage.FromString(await self.hear())
+
+    async def asked(self) -> agnt_pb2.ServerMessage:
+        """The next query, which is due."""
+        async with asyncio.timeout(10):
+            return await self.next()
 
     async def answer(self, request: str, rows: str = ROWS, columns: str = COLUMNS, message: str = "") -> None:
         """Answer a query."""
@@ -79,7 +83,7 @@ class Agent:
     async def serve(self, rows: str = ROWS) -> None:
         """Answer each query with these rows, until cancelled."""
         while True:
-            await self.answer((await self.asked()).request_id, rows)
+            await self.answer((await self.next()).request_id, rows)
 
     async def ended(self) -> tuple[grpc.StatusCode, str]:
         """Wait for the end of the stream; its status."""
