@@ -192,7 +192,7 @@ def _columns(text: str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(columns.values())
 
 
-_SIZE = re.compile(r"\(\s*(\d{1,10})")
+_SIZE = re.compile(r"\(\s*(\d{1,10})\s*[,)]")
 
 
 def _size(sized: Any) -> int | None:
