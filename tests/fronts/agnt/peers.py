@@ -80,10 +80,10 @@ class Agent:
         result = QueryResult(json=rows, request_id=request, tbl_meta_data=columns)
         await self.say(AgentMessage(query_result=result, message=message))
 
-    async def serve(self, rows: str = ROWS) -> None:
+    async def serve(self, rows: str = ROWS, columns: str = COLUMNS) -> None:
         """Answer each query with these rows, until cancelled."""
         while True:
-            await self.answer((await self.next()).request_id, rows)
+            await self.answer((await self.next()).request_id, rows, columns)
 
     async def ended(self) -> tuple[grpc.StatusCode, str]:
         """Wait for the end of the stream; its status."""
@@ -138,7 +138,7 @@ class Caller:
             answer = await asked
         except grpc.aio.AioRpcError as error:
             return error.code(), error.details() or ""
-        raise AssertionError(f"it was answered: {answer!r}")
+        raise AssertionError(f"it was answered: {answer[:200]!r}")
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from farhand.core import events as on
-from farhand.errors import Cancelled, FarhandError, HandlerFailed, InvalidArguments, Replaced, Unavailable
+from farhand.errors import Cancelled, FarhandError, HandlerFailed, InvalidArguments, Replaced, TooLarge, Unavailable
 from farhand.fronts.agnt.telling import Context
 from farhand.hub.service import Hub
 from farhand.model.event import Event, Kind, to_fault
@@ -186,6 +186,10 @@ class Agent:
     async def _prepare(self, asked: Asked) -> None:
         """Make a query of the arguments of a call that isn't of this protocol."""
         args = await self._hub.transfers.whole(asked.job.args, MESSAGE_LIMIT)
+        if args.media == _REF:
+            raise TooLarge(
+                f"the arguments take more than {MESSAGE_LIMIT:,} bytes, and agents take no more", limit=MESSAGE_LIMIT
+            )
         given = value_of(args) if args.media != _NONE else {}
         if not isinstance(given, dict):
             raise InvalidArguments(f"the arguments must be an object, not {type(given).__name__}")

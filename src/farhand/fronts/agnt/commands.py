@@ -42,7 +42,7 @@ class CommandService:
         timeout = self._timeout if left is None else min(left, self._timeout)
         labels = NO_LABELS if order.command.data else LABEL
         call = Call(self._hub, Asked(HANDLER, order.command, timeout, order.group, labels=labels), events=False)
-        assembly = Assembly()
+        assembly = Assembly(LARGEST)
         try:
             return await self._answer(call, order, assembly)
         except (HandlerFailed, InvalidArguments) as error:

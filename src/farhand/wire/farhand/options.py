@@ -45,5 +45,7 @@ SERVE_OPTIONS: list[tuple[str, Any]] = [
 def serve_options(receive: Sequence[int] = ()) -> list[tuple[str, Any]]:
     """The options of a server with methods that take messages of so many bytes, and answer without a limit of gRPC's:
     each front bounds what it answers."""
-    wider = [("grpc.max_receive_message_length", max(MESSAGE_LIMIT, *receive)), ("grpc.max_send_message_length", -1)]
-    return SERVE_OPTIONS if not receive else [*wider, *SERVE_OPTIONS[2:]]
+    if not receive:
+        return SERVE_OPTIONS
+    wider = {"grpc.max_receive_message_length": max(MESSAGE_LIMIT, *receive), "grpc.max_send_message_length": -1}
+    return list({**dict(SERVE_OPTIONS), **wider}.items())
