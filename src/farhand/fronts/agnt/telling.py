@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from traceback import extract_tb
 from typing import Any, NoReturn, TypeVar
@@ -51,5 +52,5 @@ async def _abort(context: Context, status: str, text: str) -> NoReturn:
     except grpc.aio.AbortError:
         raise
     except Exception:  # gRPC's own, of no public type: the peer left before it had this
-        raise grpc.aio.AbortError from None
+        raise asyncio.CancelledError from None
     raise AssertionError("abort always raises")
