@@ -62,9 +62,9 @@ class Agent:
 
     async def hear(self) -> bytes:
         """The next message, as it came, however long that takes."""
-        data: bytes = await self._call.read()
+        data = await self._call.read()
         assert data is not grpc.aio.EOF, "the hub ended the stream"
-        return data
+        return bytes(data)
 
     async def next(self) -> agnt_pb2.ServerMessage:
         """The next query, however long that takes."""

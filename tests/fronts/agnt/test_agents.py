@@ -326,11 +326,12 @@ async def test_health_and_reflection_know_both_services(hub: RunningHub) -> None
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
     async with grpc.aio.insecure_channel(hub.address) as channel:
-        check: Any = health_pb2_grpc.HealthStub(channel).Check
+        health: Any = health_pb2_grpc.HealthStub(channel)
         for name in ("agnt.AgntService", "agnt.ClientService", "farhand.v1.ClientService", ""):
-            answer = await check(health_pb2.HealthCheckRequest(service=name))
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        reflect: Any = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+        reflection: Any = reflection_pb2_grpc
+        reflect = reflection.ServerReflectionStub(channel).ServerReflectionInfo
         wanted = ("agnt.ClientService", "agnt.AgentMessage", "farhand.v1.ClientService", "agnt.Nothing")
         asked = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in wanted]
         asked.append(reflection_pb2.ServerReflectionRequest(file_by_filename="agnt.proto"))

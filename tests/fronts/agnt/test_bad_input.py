@@ -293,7 +293,7 @@ async def test_pickled_values_are_refused_and_never_loaded(hub: RunningHub, call
             await client.run("sql.query", {"database": "d", "query": Bomb()}, group="db", timeout=10)
         run: Any = channel.unary_unary("/farhand.v1.ClientService/Run")
         for media in (*Media, 99):
-            args = common_pb2.Payload(data=bomb, media=media)  # type: ignore[arg-type]
+            args = common_pb2.Payload(data=bomb, media=media)
             request = client_pb2.RunRequest(handler="sql.query", args=args, group="db", timeout_ms=5000)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await run(request.SerializeToString(), timeout=10)

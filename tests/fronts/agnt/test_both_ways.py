@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from typing import Any
 
 import grpc
@@ -177,7 +177,7 @@ app = farhand.App()
 @app.handler(name="sql.query")
 def query(
     database: str, query: str, params: list[Any] | None = None, max_rows: int | None = None, chunk_rows: int = 1000
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, dict[str, Any]]:
     """Answer what the query says: rows, their size, and an error."""
     asked = json.loads(query)
     if "error" in asked:

@@ -116,9 +116,9 @@ async def test_large_payloads_stay_in_parts(wide: RunningHub, method: str) -> No
     async with served_throughout(wide), grpc.aio.insecure_channel(wide.address, options=OPTIONS) as channel:
         path = f"/farhand.v1.DataService/{method}"
         if method == "Push":
-            sent: Any = channel.stream_unary(path)(iter([OVER]), metadata=(("farhand-transfer", "none"),), timeout=20)
+            push: Any = channel.stream_unary(path)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await sent
+                await push(iter([OVER]), metadata=(("farhand-transfer", "none"),), timeout=20)
             assert caught.value.code() in (EXHAUSTED, grpc.StatusCode.NOT_FOUND)
             return
         stream: Any = channel.stream_stream(path)(timeout=20)
@@ -136,7 +136,9 @@ async def test_a_flood_of_large_messages_grows_no_hub_that_takes_none(hub: Runni
     """A process of its own would show its memory; here, that none of them arrives is what counts."""
     async with served_throughout(hub), grpc.aio.insecure_channel(hub.address, options=OPTIONS) as channel:
         for path in ("/agnt.ClientService/SendCommand", "/farhand.v1.ClientService/Run"):
-            calls = [channel.unary_unary(path)(b"x" * (16 << 20), timeout=20) for _ in range(4)]
-            ended = await asyncio.gather(*calls, return_exceptions=True)
+            call: Any = channel.unary_unary(path)
+            ended: list[Any] = await asyncio.gather(
+                *(call(b"x" * (16 << 20), timeout=20) for _ in range(4)), return_exceptions=True
+            )
             assert {one.code() for one in ended if isinstance(one, grpc.aio.AioRpcError)} == {EXHAUSTED}
             assert all("larger than max" in str(one) for one in ended)

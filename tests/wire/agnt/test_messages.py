@@ -70,7 +70,7 @@ def test_nothing_from_field_5_on_is_in_what_farhands_own_workers_get_or_in_anyth
 
 
 def test_a_request_id_can_not_be_smuggled_in() -> None:
-    forged = messages.agnt_pb2.ServerMessage(request_id="forged").SerializeToString()
+    forged = agnt_pb2.ServerMessage(request_id="forged").SerializeToString()
     sent = agnt_pb2.CommandRequest(agent_id="db", query="q").SerializeToString() + forged  # its number is the query's
     order = messages.read_command(sent)
     got = agnt_pb2.ServerMessage.FromString(messages.asked(order.command.message, "mine"))
