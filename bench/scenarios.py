@@ -11,6 +11,7 @@ from bench.contenders import (
     GRPC,
     LITESTAR,
     NATS,
+    ON_AGNT,
     ON_HTTP,
     ON_POSTGRES,
     PROCRASTINATE,
@@ -130,6 +131,14 @@ COMPARISONS = (
         Order(ON_HTTP, "rate", 64, "/v1/run/add"),
         (Order(LITESTAR, "rate", 64, "/echo"),),
         Target(">=", 0.5),
+    ),
+    Comparison(
+        "agnt",
+        "64 SendCommand in flight to one agent, vs a bare unary echo",
+        "commands/s",
+        Order(ON_AGNT, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.4),
     ),
     Comparison(
         "first-chunk",
