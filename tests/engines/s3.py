@@ -40,6 +40,10 @@ class S3Server(msgspec.Struct):
         given = {"endpoint": self.endpoint, "region": "us-east-1", "access_key_id": key, "secret_access_key": secret}
         return f"s3://{bucket}/{prefix}?{urlencode(given)}"
 
+    def place(self) -> str:
+        """The URL of a place where nothing is."""
+        return self.url(f"of-{uuid.uuid4().hex[:12]}/blobs")
+
     def uploads(self) -> list[str]:
         """The uploads that have begun and not ended."""
         return self.names(f"/buckets/{BUCKET}/.uploads/")
@@ -103,7 +107,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture
 def s3(s3_server: S3Server) -> str:
     """The URL of a place where nothing is."""
-    return s3_server.url(f"of-{uuid.uuid4().hex[:12]}/blobs")
+    return s3_server.place()
 
 
 def _identity(name: str, secret: str = READER_SECRET) -> dict[str, object]:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
-from farhand.engines.s3.url import Place
+from farhand.engines.s3.url import CREDENTIALS, Place
 from farhand.errors import FarhandError, OutOfSpace, RefNotFound, Unavailable
 from farhand.ports.blobs import Buffer
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
+    from obstore.store import S3Config
 
 T = TypeVar("T")
 KEPT = "kept/"
@@ -54,18 +55,13 @@ class Bucket:
     def __init__(self, place: Place) -> None:
         self.shown = place.shown
         self._name = place.bucket
-        given = place.given
+        given = {name: place.given[name] for name in ("region", *CREDENTIALS) if name in place.given}
+        given |= {"endpoint": place.endpoint} if place.endpoint else {}
+        hosted = place.given.get("virtual_hosted") == "on"
         self._store = S3Store(
             place.bucket,
             prefix=place.prefix or None,
-            config={
-                **({"endpoint": place.endpoint} if place.endpoint else {}),
-                **({"region": given["region"]} if "region" in given else {}),
-                **({"access_key_id": given["access_key_id"]} if "access_key_id" in given else {}),
-                **({"secret_access_key": given["secret_access_key"]} if "secret_access_key" in given else {}),
-                **({"session_token": given["session_token"]} if "session_token" in given else {}),
-                "virtual_hosted_style_request": given.get("virtual_hosted") == "on",
-            },
+            config=cast("S3Config", {**given, "virtual_hosted_style_request": hosted}),
             client_options={
                 "allow_http": place.endpoint.startswith("http://"),
                 "connect_timeout": f"{CONNECT_TIMEOUT}s",
