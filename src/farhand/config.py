@@ -120,6 +120,10 @@ def _limit(value: Any) -> float | None:
     return number
 
 
+def _place(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _lease(value: Any) -> float:
     number = _number(value)
     if not 1 <= number <= 3600:
@@ -169,7 +173,7 @@ KEEP_FOR = Setting(
 )
 BLOBS: Setting[str | None] = Setting(
     "blobs",
-    _text,
+    _place,
     None,
     "URL where a hub keeps large payloads: file:///FOLDER, s3://BUCKET/PREFIX, or memory:; by default beside the store",
 )
