@@ -22,6 +22,7 @@ from farhand.hub.pruning import KEEP
 from farhand.hub.service import Hub
 from farhand.hub.transfers import Transfers, shared_secret
 from farhand.model.durable import Keep
+from farhand.model.places import folder_of
 from farhand.model.urls import shown
 from farhand.ports.blobs import Blobs
 from farhand.ports.store import Store
@@ -125,21 +126,27 @@ async def open_store(url: str) -> Store:
     )
 
 
-def open_blobs(store: str) -> Blobs:
-    """Where a hub with this store keeps large payloads: in a folder beside SQLite's file, for others
-    ``farhand.blobs`` in the current folder, and for ``memory:`` in memory.
+def open_blobs(url: str) -> Blobs:
+    """The blob store that a URL names, as `model.places` says; of S3 nothing is asked yet.
 
     Raises:
-        Unavailable: the folder can't be written.
+        InvalidArguments: the URL names none.
+        Unavailable: the folder can't be written, or what S3 needs isn't installed.
     """
-    scheme, _, rest = store.partition(":")
-    if scheme == "memory":
+    scheme, _, rest = url.partition(":")
+    if scheme == "memory" and not rest:
         from farhand.engines.memory.blobs import MemoryBlobs
 
         return MemoryBlobs()
+    if scheme == "s3":
+        try:
+            from farhand.engines.s3.blobs import S3Blobs
+        except ImportError as missing:
+            raise Unavailable(str(missing), retryable=False) from missing
+        return S3Blobs(url)
     from farhand.engines.files.blobs import FilesBlobs
 
-    return FilesBlobs(f"{rest[3:]}.blobs" if scheme == "sqlite" else "farhand.blobs")
+    return FilesBlobs(folder_of(url))
 
 
 async def serve_hub(
@@ -165,7 +172,12 @@ async def serve_hub(
         from farhand.engines.memory.blobs import MemoryBlobs
 
         blobs = MemoryBlobs()  # as long as the hub; `open_blobs` has what lasts
-    transfers = Transfers(None if blobs is None else await shared_secret(blobs), blobs, data_of, budget=blob_budget)
+    try:
+        secret = None if blobs is None else await shared_secret(blobs)
+    except BaseException:
+        await asyncio.gather(*(one.close() for one in (blobs, store) if one is not None))
+        raise
+    transfers = Transfers(secret, blobs, data_of, budget=blob_budget)
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
     server = Server(hub, durables)
@@ -179,8 +191,7 @@ async def serve_hub(
     except BaseException:
         if door is not None:
             await door.stop()
-        if store is not None:
-            await store.close()
+        await asyncio.gather(*(one.close() for one in (blobs, store) if one is not None))
         raise
     if durables is not None:
         durables.start()

@@ -120,6 +120,10 @@ def _limit(value: Any) -> float | None:
     return number
 
 
+def _place(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _lease(value: Any) -> float:
     number = _number(value)
     if not 1 <= number <= 3600:
@@ -167,6 +171,12 @@ KEEP = Setting("keep", _bound, 1_000_000, "newest ended durable jobs kept of a h
 KEEP_FOR = Setting(
     "keep_for", _seconds, 30 * 86_400.0, "seconds an ended durable job of such a handler is kept; 0 for ever"
 )
+BLOBS: Setting[str | None] = Setting(
+    "blobs",
+    _place,
+    None,
+    "URL where a hub keeps large payloads: file:///FOLDER, s3://BUCKET/PREFIX, or memory:; by default beside the store",
+)
 BLOB_BUDGET: Setting[Any] = Setting(
     "blob_budget", _size, 0, "bytes that large payloads of durable jobs may take, as in 20GiB; 0 for no bound"
 )
@@ -184,6 +194,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LEASE,
     KEEP,
     KEEP_FOR,
+    BLOBS,
     BLOB_BUDGET,
     GROUP,
     SLOTS,

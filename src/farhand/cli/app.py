@@ -13,6 +13,8 @@ from farhand import config
 from farhand.cli import durable, new, output, schedules
 from farhand.cli.flags import (
     AsJson,
+    BlobBudget,
+    Blobs,
     ConfigFile,
     Debug,
     Grace,
@@ -83,12 +85,8 @@ def hub(
         float | None,
         typer.Option("--keep-for", help="Seconds an ended durable job of such a handler is kept; 0 for ever."),
     ] = None,
-    blob_budget: Annotated[
-        str | None,
-        typer.Option(
-            "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
-        ),
-    ] = None,
+    blobs: Blobs = None,
+    blob_budget: BlobBudget = None,
     grace: Grace = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -108,6 +106,7 @@ def hub(
             jobs=config.resolve(config.KEEP, keep).value,
             seconds=config.resolve(config.KEEP_FOR, keep_for).value,
         ),
+        blobs=config.resolve(config.BLOBS, blobs).value,
         blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
         grace=config.resolve(config.GRACE, grace).value,
     )

@@ -29,6 +29,18 @@ Http = Annotated[
     str | None,
     typer.Option("--http", metavar="HOST:PORT|off", help="Serve HTTP here, loopback only, or not at all."),
 ]
+Blobs = Annotated[
+    str | None,
+    typer.Option(
+        "--blobs", metavar="URL", help="Keep large payloads here: file:///FOLDER, s3://BUCKET/PREFIX, memory:."
+    ),
+]
+BlobBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
+    ),
+]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
 Grace = Annotated[
