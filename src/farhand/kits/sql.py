@@ -1,6 +1,6 @@
 """The handlers of a worker beside databases, as an app: serve it, or include it in an app of your own.
 
-    app.include(sql_app({"shop": "postgresql://reader@localhost/shop"}))
+app.include(sql_app({"shop": "postgresql://reader@localhost/shop"}))
 """
 
 from __future__ import annotations

@@ -132,8 +132,7 @@ class Databases:
         self.limits = limits or Limits()
         self.watch = Watch()
         self._by_name = {
-            check_name("database", name): _database(name, url, slots, self.limits.timeout)
-            for name, url in urls.items()
+            check_name("database", name): _database(name, url, slots, self.limits.timeout) for name, url in urls.items()
         }
 
     @property
@@ -182,7 +181,9 @@ def _url(name: str, text: str) -> URL:
         url = make_url(text)
         backend = url.get_backend_name()
     except (ArgumentError, ValueError):
-        raise InvalidArguments(f"database {name!r}: that is no URL; write it as postgresql://USER@HOST/DATABASE") from None
+        raise InvalidArguments(
+            f"database {name!r}: that is no URL; write it as postgresql://USER@HOST/DATABASE"
+        ) from None
     if backend not in _DIALECTS or url.drivername not in (backend, *_DRIVERS.get(backend, ())):
         raise InvalidArguments(
             f"database {name!r}: {url.drivername!r} isn't served; there are postgresql, mysql, mariadb and sqlite"

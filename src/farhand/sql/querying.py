@@ -195,5 +195,7 @@ def _plain(rows: Sequence[Row], makers: Sequence[Callable[[Any], Any] | None]) -
     if not any(makers):
         return list(rows)
     columns = list(zip(*rows, strict=True))
-    made = [column if make is None else [make(one) for one in column] for column, make in zip(columns, makers, strict=False)]
+    made = [
+        column if make is None else [make(one) for one in column] for column, make in zip(columns, makers, strict=False)
+    ]
     return list(zip(*made, strict=True))

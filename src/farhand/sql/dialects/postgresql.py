@@ -17,12 +17,11 @@ from farhand.sql.dialects.base import CONNECT_TIMEOUT, Column, Row, finite, plai
 from farhand.sql.statements import Rules, Statement
 
 _FUNCTIONS = (
-    r"set_config|pg_sleep_until|nextval|setval|lo_\w+|loread|lowrite|dblink\w*|pg_notify"
-    r"|pg_(read|stat|ls|file|logfile|current_logfile|hba_file)\w*_?(file|dir|dirs|\w*dir)|pg_read_\w+|pg_ls_\w+|pg_file_\w+"
+    r"set_config|nextval|setval|lo_\w+|loread|lowrite|dblink\w*|pg_notify|(query|table|schema|database|cursor)_to_xml\w*"
+    r"|pg_(read|ls|file|stat_file|current_logfile|hba_file_rules|ident_file_mappings|show_all_file_settings)\w*"
     r"|pg_(terminate|cancel)_backend|pg_reload_conf|pg_rotate_logfile\w*|pg_promote|pg_switch_wal|pg_log_\w+"
-    r"|pg_(try_)?advisory_\w+|pg_create_\w+|pg_drop_\w+|pg_copy_\w+|pg_replication_\w+|pg_logical_\w+|pg_stat_reset\w*"
-    r"|pg_(start|stop)_backup|pg_backup_\w+|pg_wal_replay_\w+|pg_import_\w+|pg_export_snapshot|pg_extension_config_dump"
-    r"|(query|table|schema|database|cursor)_to_xml\w*|brin_\w+|gin_clean_pending_list"
+    r"|pg_(try_)?advisory_\w+|pg_(create|drop|copy|replication|logical|import|backup|start_backup|stop_backup)_?\w*"
+    r"|pg_stat_reset\w*|pg_wal_replay_\w+|pg_export_snapshot|pg_sync_\w+|brin_\w+|gin_clean_pending_list"
 )
 _SIZE = re.compile(r"([^()]*)(?:\(([^)]*)\))?(.*)", re.DOTALL)
 LATER = 5.0
