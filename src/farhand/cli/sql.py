@@ -123,7 +123,7 @@ def sql(
     ] = "",
     to: Annotated[
         str,
-        typer.Option("--to", metavar="|".join(FORMS), help="table for a terminal, json (an object a line), or csv."),
+        typer.Option("--to", metavar="|".join(FORMS), help="table, json (an object a line), or csv."),
     ] = "",
     param: Annotated[
         list[str] | None,

@@ -1,7 +1,8 @@
 """What makes a worker a database agent: databases by name, and queries that can read and do nothing else.
 
-`databases` has who is asked, `querying` how an answer is streamed, `statements` and `lexing` what may be asked, `watching`
-the timer outside of the database that ends what takes too long, and `dialects` what differs, a file a database system.
+`databases` has who is asked, `querying` how an answer is streamed, `statements` and `lexing` what may be asked,
+`watching` the timer outside of the database that ends what takes too long, and `dialects` what differs, a file a
+database system.
 Nothing here knows a worker, a hub or a client; `farhand.kits.sql` makes an app of it.
 """
 

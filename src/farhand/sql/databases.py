@@ -47,6 +47,7 @@ class Database:
         self.url = url
         self.dialect = dialect
         self._slots = slots
+        self._errors: tuple[type[Exception], ...] = (*dialect.errors, SQLAlchemyError)
         self._pool = (
             QueuePool(lambda: dialect.connect(url, timeout), pool_size=slots, max_overflow=0, recycle=RECYCLE)
             if dialect.pooled
@@ -72,7 +73,7 @@ class Database:
         """A connection that answers: those that were kept may be lost, each of them."""
         for _ in range(self._slots if self.dialect.pooled else 0):
             found: Any = self._pool.connect()
-            with contextlib.suppress(*self.dialect.away):
+            with contextlib.suppress(*self.dialect.errors):
                 _ping(found)
                 return found
             found.invalidate()
@@ -86,7 +87,7 @@ class Database:
             yield
         except SqlError:
             raise
-        except (*self.dialect.away, SQLAlchemyError) as error:
+        except self._errors as error:
             raise self._translate(error) from None
 
     def _translate(self, error: BaseException) -> SqlError:
@@ -120,8 +121,8 @@ class Databases:
     """A worker's databases, by name."""
 
     def __init__(self, urls: Mapping[str, str], *, slots: int = 8, limits: Limits | None = None) -> None:
-        """`urls` are ``postgresql://…``, ``mysql://…`` or ``mariadb://…``, ``sqlite:///FILE``, or ``env:VARIABLE`` where
-        one of these stands in a variable. `slots` is how many queries run at once.
+        """`urls` are ``postgresql://…``, ``mysql://…`` or ``mariadb://…``, ``sqlite:///FILE``, or ``env:VARIABLE``
+        where one of these stands in a variable. `slots` is how many queries run at once.
 
         Raises:
             InvalidArguments: a name or URL is none.

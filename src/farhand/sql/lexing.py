@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -94,7 +95,7 @@ def tokens(statement: str, dialect: str) -> list[Token]:
     if "\0" in statement:
         raise QueryRefused("a statement has no zero character in it")
     found = [one for one in _cut(statement, _PATTERNS[dialect]) if one.kind != "comment"]
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         if one.kind == "escaped" and following.kind in ("text", "escaped"):
             raise QueryRefused("write E'…' as one text: parts of it on several lines are not taken")
     return found

@@ -195,7 +195,6 @@ def _plain(rows: Sequence[Row], makers: Sequence[Callable[[Any], Any] | None]) -
     if not any(makers):
         return list(rows)
     columns = list(zip(*rows, strict=True))
-    made = [
-        column if make is None else [make(one) for one in column] for column, make in zip(columns, makers, strict=False)
-    ]
+    pairs = zip(columns, makers, strict=False)  # without rows there are no columns
+    made = [column if make is None else [make(one) for one in column] for column, make in pairs]
     return list(zip(*made, strict=True))

@@ -1,13 +1,14 @@
 """What may be asked: one statement that reads. And how parameters are bound: by the driver, never written into it.
 
-This is a fence, not the wall. The wall is a database role that can't write; inside of it stand read-only transactions, the
-protocol for a single statement, and for SQLite the authorizer.
+This is a fence, not the wall. The wall is a database role that can't write; inside of it stand read-only transactions,
+the protocol for a single statement, and for SQLite the authorizer.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -87,7 +88,7 @@ def _check_verbs(found: Sequence[Token], rules: Rules) -> None:
 
 
 def _check_functions(found: Sequence[Token], rules: Rules) -> None:
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         if following.text == "(" and one.called and rules.functions.fullmatch(one.called):
             raise QueryRefused(f"the function {one.called} may not be called here")
 
@@ -117,7 +118,7 @@ def _bound(
 def _named(found: Sequence[Token], params: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Where ``:name`` stands."""
     places, seen = [], set()
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         if one.text == ":" and following.kind == "word" and following.start == one.end:
             if following.text not in params:
                 raise BadParameters(f"there is no parameter {following.text!r} for :{following.text}")

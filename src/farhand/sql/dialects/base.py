@@ -33,8 +33,8 @@ class Dialect(Protocol):
     rules: Rules
     pooled: bool
     """Whether its connections are worth keeping."""
-    away: tuple[type[BaseException], ...]
-    """What the driver raises once a connection is lost, among other things."""
+    errors: tuple[type[Exception], ...]
+    """What the driver raises."""
 
     def connect(self, url: URL, timeout: float) -> Any:
         """A connection that can only read, whose statements the database itself ends after `timeout` seconds where it

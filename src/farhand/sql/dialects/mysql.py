@@ -80,10 +80,10 @@ class _Cursor(SSCursor):
     """A cursor that reads no further once it is closed: what waits may be millions of rows."""
 
     def close(self) -> None:
-        result = getattr(self, "_result", None)
+        result: Any = getattr(self, "_result", None)
         if result is not None:
             result.unbuffered_active, result.connection = False, None
-        self.connection = None
+        setattr(self, "connection", None)  # noqa: B010 - as the driver does it, whose stubs don't know it
 
     __del__ = close
 
@@ -98,7 +98,7 @@ class MySql:
         placeholder="%s",
     )
     pooled = True
-    away: tuple[type[BaseException], ...] = (pymysql.Error, OSError)
+    errors: tuple[type[Exception], ...] = (pymysql.Error, OSError)
 
     def connect(self, url: URL, timeout: float) -> Any:
         """See `Dialect`."""

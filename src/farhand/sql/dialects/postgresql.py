@@ -1,5 +1,5 @@
-"""PostgreSQL, by psycopg 3. A statement goes out as ``DECLARE … CURSOR FOR`` in a read-only transaction, by the protocol
-that takes one statement: the server itself refuses what isn't a query there."""
+"""PostgreSQL, by psycopg 3. A statement goes out as ``DECLARE … CURSOR FOR`` in a read-only transaction, by the
+protocol that takes one statement: the server itself refuses what isn't a query there."""
 
 from __future__ import annotations
 
@@ -27,11 +27,24 @@ _SIZE = re.compile(r"([^()]*)(?:\(([^)]*)\))?(.*)", re.DOTALL)
 LATER = 5.0
 """Seconds after the outside timer at which the server ends a statement by itself."""
 _NUMBERS = ("float4", "float8")
+_RANGES = [
+    f"{kind}{range}" for kind in ("int4", "int8", "num", "date", "ts", "tstz") for range in ("range", "multirange")
+]
 _BY_TEXT = (
-    "numeric uuid date time timetz interval json jsonb jsonpath inet cidr macaddr money record int4range int8range"
-    " numrange daterange tsrange tstzrange int4multirange int8multirange nummultirange datemultirange tsmultirange"
-    " tstzmultirange"
-).split()
+    "numeric",
+    "uuid",
+    "date",
+    "time",
+    "timetz",
+    "interval",
+    "json",
+    "jsonb",
+    "inet",
+    "cidr",
+    "record",
+    *_RANGES,
+)
+"""Types whose values come as PostgreSQL writes them."""
 _NAMES = "select oid::int8, format_type(oid, null) from pg_catalog.pg_type where oid = any(%s)"
 _SETTINGS = (
     "set session characteristics as transaction read only",
@@ -64,7 +77,7 @@ class PostgreSql:
         arrays=True,
     )
     pooled = True
-    away: tuple[type[BaseException], ...] = (psycopg.Error,)
+    errors: tuple[type[Exception], ...] = (psycopg.Error,)
 
     def connect(self, url: URL, timeout: float) -> Any:
         """See `Dialect`."""

@@ -1,5 +1,5 @@
-"""SQLite, by Python's own driver. A file is opened for reading only, and an authorizer lets through nothing but reading:
-read-only files alone would still let ATTACH make new ones."""
+"""SQLite, by Python's own driver. A file is opened for reading only, and an authorizer lets through nothing but
+reading: read-only files alone would still let ATTACH make new ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Sqlite:
         placeholder="?",
     )
     pooled = False
-    away: tuple[type[BaseException], ...] = (sqlite3.Error,)
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def connect(self, url: URL, timeout: float) -> Any:
         """See `Dialect`."""
