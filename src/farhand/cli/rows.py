@@ -147,10 +147,11 @@ def tables_as_rows(tables: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _columns(columns: list[dict[str, Any]]) -> str:
-    return ", ".join(
-        f"{one['name']} {one['type']}{'' if one['size'] is None else '(' + one['size'] + ')'}".rstrip()
-        for one in columns
-    )
+    found = []
+    for one in columns:
+        numbers = [str(number) for number in (one["size"], one.get("scale")) if number is not None]
+        found.append(f"{one['name']} {one['type']}{'(' + ', '.join(numbers) + ')' if numbers else ''}".rstrip())
+    return ", ".join(found)
 
 
 def _as_csv(value: Any) -> Any:

@@ -35,8 +35,8 @@ def sql_app(databases: Mapping[str, str] | Databases) -> App:
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         """Ask a database, read-only, and stream the answer.
 
-        The first chunk is {"columns": [{"name", "type", "size"}]}, the others {"rows": [[…], …]}; the result is
-        {"rows": how many, "truncated": whether there were more}. `params` stand in for `:name`, or as a list for `?`.
+        The first chunk is {"columns": [{"name", "type", "size", "scale"}]}, the others {"rows": [[…], …]}; the result
+        is {"rows": how many, "truncated": whether there were more}. `params` stand in for `:name`, a list for `?`.
         """
         ask = Ask(query=query, database=database, params=params, max_rows=max_rows, chunk_rows=chunk_rows)
         try:
@@ -47,7 +47,7 @@ def sql_app(databases: Mapping[str, str] | Databases) -> App:
     @app.handler(name="sql.tables")
     def tables(ctx: Context, database: str = "") -> list[dict[str, Any]]:
         """The tables and views of a database: {"schema", "name", "kind", "columns": [{"name", "type", "size",
-        "nullable"}]}."""
+        "scale", "nullable"}]}."""
         try:
             return querying.tables(asked, database, lambda: ctx.cancelled)
         except QueryStopped:

@@ -8,10 +8,11 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
+import msgspec.structs
 
 from farhand.errors import InvalidArguments
 from farhand.sql.databases import Database, Databases
-from farhand.sql.dialects.base import Row
+from farhand.sql.dialects.base import Row, column
 from farhand.sql.errors import QueryFailed, QueryRefused
 from farhand.sql.statements import Statement, checked
 from farhand.sql.watching import Running
@@ -55,22 +56,23 @@ def query(databases: Databases, ask: Ask, stopped: Callable[[], bool]) -> Chunks
         return (yield from answer.chunks(most, ask.chunk_rows))
 
 
-def tables(databases: Databases, name: str, stopped: Callable[[], bool]) -> list[dict[str, Any]]:
+def tables(databases: Databases, database_name: str, stopped: Callable[[], bool]) -> list[dict[str, Any]]:
     """The tables and views of a database, each with its columns.
 
     Raises:
         SqlError: it can't be asked.
     """
-    database = databases.find(name)
+    database = databases.find(database_name)
     text = files("farhand.sql.tables").joinpath(f"{database.dialect.rules.dialect}.sql").read_text()
     found: dict[tuple[str, str], dict[str, Any]] = {}
     with _answer(databases, database, Statement(text, None), stopped) as answer:
         for rows in answer.batches(databases.limits.max_rows, CHUNK_ROWS):
-            for schema, table, view, column, kind, size, nullable in rows:
+            for schema, table, view, name, kind, brackets, nullable in rows:
                 entry = {"schema": schema, "name": table, "kind": "view" if view else "table", "columns": []}
                 entry = found.setdefault((schema, table), entry)
-                if column is not None:
-                    entry["columns"].append({"name": column, "type": kind, "size": size, "nullable": bool(nullable)})
+                if name is not None:
+                    made = msgspec.structs.asdict(column(name, kind, brackets))
+                    entry["columns"].append({**made, "nullable": bool(nullable)})
     return list(found.values())
 
 
@@ -126,7 +128,7 @@ class _Answer:
             if not described:
                 with self._guarded():
                     columns = self._dialect.columns(self._connection, self._cursor, rows)
-                yield {"columns": columns}
+                yield {"columns": [msgspec.structs.asdict(one) for one in columns]}
                 described = True
             count += len(rows)
             if rows:
@@ -196,5 +198,5 @@ def _plain(rows: Sequence[Row], makers: Sequence[Callable[[Any], Any] | None]) -
         return list(rows)
     columns = list(zip(*rows, strict=True))
     pairs = zip(columns, makers, strict=False)  # without rows there are no columns
-    made = [column if make is None else [make(one) for one in column] for column, make in pairs]
+    made = [values if make is None else [make(one) for one in values] for values, make in pairs]
     return list(zip(*made, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -16,12 +17,13 @@ CONNECT_TIMEOUT = 5
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of an answer: its type as the database names it, and what stands in brackets behind it, as "20" or
-    "10,2"; None where there is nothing."""
+    """A column of an answer: its type as the database names it, and the numbers behind that: ``numeric(10, 2)`` has the
+    size 10 and the scale 2, ``varchar(20)`` the size 20; None where there is none."""
 
     name: str
     type: str
-    size: str | None = None
+    size: int | None = None
+    scale: int | None = None
 
 
 Row = Sequence[Any]
@@ -73,6 +75,17 @@ class Dialect(Protocol):
     def refused(self, error: BaseException) -> bool:
         """Whether an error means that a statement would have done more than read."""
         ...
+
+
+_SIZED = re.compile(r"\s*(\d{1,10})\s*(?:,\s*(-?\d{1,5})\s*)?")
+
+
+def column(name: str, kind: str, brackets: str | None) -> Column:
+    """A column whose type has this in brackets behind it."""
+    found = _SIZED.fullmatch(brackets or "")
+    if found is None:
+        return Column(name, kind)
+    return Column(name, kind, int(found[1]), None if found[2] is None else int(found[2]))
 
 
 def finite(value: Any) -> Any:

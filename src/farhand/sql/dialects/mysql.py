@@ -164,14 +164,13 @@ def _column(field: Any) -> Column:
     """A field of an answer as a column; `length` counts bytes, and a decimal's sign and point."""
     code, binary = field.type_code, field.charsetnr == _BINARY
     kind = _TYPES.get(code) or _TEXTS.get(code, ("unknown", "unknown"))[binary]
-    size = None
+    size, scale = None, None
     if code in _DECIMALS:
-        digits = field.length - (field.scale > 0) - (not field.flags & _UNSIGNED)
-        size = f"{digits},{field.scale}"
+        size, scale = field.length - (field.scale > 0) - (not field.flags & _UNSIGNED), field.scale
     elif field.flags & (_ENUM | _SET):
         kind = "enum" if field.flags & _ENUM else "set"
     elif kind in _LENGTHS:
-        size = str(field.length // _LENGTHS[kind])
+        size = field.length // _LENGTHS[kind]
     if code in _INTEGERS and field.flags & _UNSIGNED and code != FIELD_TYPE.YEAR:
         kind += " unsigned"
-    return Column(field.name, kind, size)
+    return Column(field.name, kind, size, scale)

@@ -13,7 +13,7 @@ from psycopg.adapt import Loader
 from psycopg.types.string import TextLoader
 from sqlalchemy import URL
 
-from farhand.sql.dialects.base import CONNECT_TIMEOUT, Column, Row, finite, plain
+from farhand.sql.dialects.base import CONNECT_TIMEOUT, Column, Row, column, finite, plain
 from farhand.sql.statements import Rules, Statement
 
 _FUNCTIONS = (
@@ -27,24 +27,10 @@ _SIZE = re.compile(r"([^()]*)(?:\(([^)]*)\))?(.*)", re.DOTALL)
 LATER = 5.0
 """Seconds after the outside timer at which the server ends a statement by itself."""
 _NUMBERS = ("float4", "float8")
-_RANGES = [
-    f"{kind}{range}" for kind in ("int4", "int8", "num", "date", "ts", "tstz") for range in ("range", "multirange")
-]
-_BY_TEXT = (
-    "numeric",
-    "uuid",
-    "date",
-    "time",
-    "timetz",
-    "interval",
-    "json",
-    "jsonb",
-    "inet",
-    "cidr",
-    "record",
-    *_RANGES,
-)
-"""Types whose values come as PostgreSQL writes them."""
+_KINDS = ("int4", "int8", "num", "date", "ts", "tstz")
+_RANGES = [kind + of for kind in _KINDS for of in ("range", "multirange")]
+_BY_TEXT = ("numeric", "uuid", "date", "time", "timetz", "interval", "json", "jsonb", "inet", "cidr", "record")
+"""Types whose values come as PostgreSQL writes them, beside ranges."""
 _NAMES = "select oid::int8, format_type(oid, null) from pg_catalog.pg_type where oid = any(%s)"
 _SETTINGS = (
     "set session characteristics as transaction read only",
@@ -87,7 +73,7 @@ class PostgreSql:
         if url.password is not None:
             given["password"] = str(url.password)
         connection = psycopg.connect(**{**given, "client_encoding": "utf8"}, autocommit=True)
-        for name in _BY_TEXT:
+        for name in (*_BY_TEXT, *_RANGES):
             if (kind := connection.adapters.types.get(name)) is not None:
                 connection.adapters.register_loader(kind.oid, TextLoader)
         for name in ("timestamp", "timestamptz"):
@@ -113,7 +99,7 @@ class PostgreSql:
         for name, code, display in shown:
             match = _SIZE.fullmatch(names.get(code, display))
             assert match is not None
-            found.append(Column(name, match[1] + match[3], match[2]))
+            found.append(column(name, match[1] + match[3], match[2]))
         return found
 
     def plain(self, cursor: Any) -> list[Callable[[Any], Any] | None]:
