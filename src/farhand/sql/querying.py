@@ -114,6 +114,7 @@ class _Answer:
         self._max_bytes = max_bytes
         self._cursor: Any = None
         self._whole = False
+        self._sample: Sequence[Row] = ()
         self.truncated = False
 
     def begin(self, statement: Statement) -> None:
@@ -127,7 +128,7 @@ class _Answer:
         for rows in self.batches(most, chunk_rows):
             if not described:
                 with self._guarded():
-                    columns = self._dialect.columns(self._connection, self._cursor, rows)
+                    columns = self._dialect.columns(self._connection, self._cursor, self._sample)
                 yield {"columns": [msgspec.structs.asdict(one) for one in columns]}
                 described = True
             count += len(rows)
@@ -144,6 +145,8 @@ class _Answer:
             rows = self._fetch(asked)
             self._whole = len(rows) < asked
             self.truncated = count + len(rows) > most
+            if first:
+                self._sample = rows
             rows = _plain(rows[: most - count], makers)
             size = len(_SIZE_OF(rows))
             while rows and taken + size > self._max_bytes:

@@ -126,7 +126,7 @@ class MySql:
 
     def columns(self, connection: Any, cursor: Any, rows: Sequence[Row]) -> list[Column]:
         """See `Dialect`."""
-        return [_column(one) for one in cursor._result.fields]
+        return [_column(one) for one in getattr(cursor._result, "fields", ())]
 
     def plain(self, cursor: Any) -> list[Callable[[Any], Any] | None]:
         """See `Dialect`."""

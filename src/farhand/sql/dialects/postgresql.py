@@ -3,6 +3,7 @@ protocol that takes one statement: the server itself refuses what isn't a query 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -87,7 +88,12 @@ class PostgreSql:
     def begin(self, connection: Any, statement: Statement, limit: int) -> Any:
         """See `Dialect`."""
         cursor = connection.cursor("farhand")
-        cursor.execute(statement.text.encode(), statement.values)
+        try:
+            cursor.execute(statement.text.encode(), statement.values)
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):
+                cursor.close()
+            raise
         return cursor
 
     def columns(self, connection: Any, cursor: Any, rows: Sequence[Row]) -> list[Column]:
