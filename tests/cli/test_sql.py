@@ -185,7 +185,7 @@ def test_passwords_are_shown_nowhere(places: dict[str, Place], tmp_path: Path) -
         (["--database", f"a=oracle://u:{SECRET}@h/d"], "'oracle' isn't served"),
         (["--database", "a=env:NOT_SET_AT_ALL"], "the variable NOT_SET_AT_ALL isn't set"),
         (["--database", "a=sqlite:///x", "--database", "a=sqlite:///y"], "each database has a name of its own"),
-        (["--database", "a=sqlite:///x", "--query-timeout", "0"], "more than 0 seconds"),
+        (["--database", "a=sqlite:///x", "--sql-timeout", "0"], "more than 0 seconds"),
         ([], "--database"),
     ],
 )

@@ -44,12 +44,12 @@ def sql_worker(
     ] = None,
     label: Labels = None,
     id: Annotated[str, typer.Option("--id", help="A unique name, made up by default.")] = "",
-    max_rows: Annotated[int | None, typer.Option("--max-rows", help="Rows that one query may give.")] = None,
-    max_bytes: Annotated[
-        str | None, typer.Option("--max-bytes", metavar="SIZE", help="Bytes of rows that one may give, as in 4GiB.")
+    sql_max_rows: Annotated[int | None, typer.Option("--sql-max-rows", help="Rows that one query may give.")] = None,
+    sql_max_bytes: Annotated[
+        str | None, typer.Option("--sql-max-bytes", metavar="SIZE", help="Bytes of rows that one may give, as in 4GiB.")
     ] = None,
-    query_timeout: Annotated[
-        float | None, typer.Option("--query-timeout", help="Seconds that one may take, to its last row.")
+    sql_timeout: Annotated[
+        float | None, typer.Option("--sql-timeout", help="Seconds that one may take, to its last row.")
     ] = None,
     grace: Grace = None,
     log_level: LogLevel = None,
@@ -75,9 +75,9 @@ def sql_worker(
         id=id,
     )
     limits = {
-        "max_rows": config.resolve(config.SQL_MAX_ROWS, max_rows).value,
-        "max_bytes": config.resolve(config.SQL_MAX_BYTES, max_bytes).value,
-        "timeout": config.resolve(config.SQL_TIMEOUT, query_timeout).value,
+        "max_rows": config.resolve(config.SQL_MAX_ROWS, sql_max_rows).value,
+        "max_bytes": config.resolve(config.SQL_MAX_BYTES, sql_max_bytes).value,
+        "timeout": config.resolve(config.SQL_TIMEOUT, sql_timeout).value,
     }
     raise typer.Exit(_serve(urls, options, limits, config.resolve(config.GRACE, grace).value))
 
