@@ -23,12 +23,12 @@ SECRET = "s3cr-et"
 
 
 @contextlib.contextmanager
-def beside(*databases: str, **variables: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def beside(*databases: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A hub and a worker of the group db: the hub's address, and the worker's process."""
     flags = [word for one in databases for word in ("--database", one)]
     with (
         serving("hub", "--grpc", "127.0.0.1:0") as (_, address),
-        serving("sql-worker", *flags, "--hub", address, "--group", "db", "--slots", "2", **variables) as (process, _),
+        serving("sql-worker", *flags, "--hub", address, "--group", "db", "--slots", "2") as (process, _),
     ):
         yield address, process
 

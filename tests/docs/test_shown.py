@@ -91,20 +91,16 @@ def test_what_is_shown_of_databases_answers_what_it_says(tmp_path: Path) -> None
     make, call, app = blocks(page, "python")
     run = (sys.executable, "-W", "error", "-c")
     subprocess.run((*run, make), cwd=tmp_path, check=True, timeout=30)
-    worker, *asked = [
-        line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("farhand sql")
-    ]
-    asked = [line for line in asked if line.startswith("farhand sql ")]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    worker = next(line for line in lines if line.startswith("farhand sql-worker "))
+    asked = [line for line in lines if line.startswith("farhand sql ")]
     assert len(asked) == 5
     with serving("hub", "--grpc", "127.0.0.1:0") as (_, hub):
         with serving(*shlex.split(worker)[1:], "--hub", hub, cwd=tmp_path):
             for line in asked:
                 shown, _, wanted = line.partition("  # ")
                 done = farhand(*shlex.split(shown)[1:], "--hub", hub)
-                assert (
-                    done.returncode,
-                    done.stderr.replace("truncated: there are more than these 1 rows", "").strip(),
-                ) == (0, "")
+                assert done.returncode == 0, done.stderr
                 assert wanted, line
                 assert wanted in done.stdout, line
             code = call.replace("localhost:50051", hub)

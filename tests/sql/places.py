@@ -29,6 +29,8 @@ class Place(Protocol):
 
     kind: str
     url: str
+    folder: Path
+    """Where a server could write files, were it let."""
 
     def do(self, sql: str) -> list[Any]:
         """Run a statement as its owner; its rows."""

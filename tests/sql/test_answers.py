@@ -185,10 +185,11 @@ def test_several_databases_are_told_apart(places: dict[str, Place]) -> None:
             Answer(databases, "select 1")
 
 
-@pytest.mark.parametrize("more", [{"chunk_rows": 0}, {"max_rows": -1}])
-def test_numbers_that_make_no_sense_are_refused(databases: Databases, more: dict[str, int]) -> None:
-    with pytest.raises(InvalidArguments):
-        Answer(databases, "select 1", **more)
+def test_numbers_that_make_no_sense_are_refused(databases: Databases) -> None:
+    with pytest.raises(InvalidArguments, match="chunk_rows"):
+        Answer(databases, "select 1", chunk_rows=0)
+    with pytest.raises(InvalidArguments, match="max_rows"):
+        Answer(databases, "select 1", max_rows=-1)
 
 
 def test_lists_are_parameters_where_the_database_has_arrays(places: dict[str, Place]) -> None:

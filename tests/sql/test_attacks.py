@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from farhand.sql import Databases, Limits, SqlError, querying
 from farhand.sql.statements import Statement
@@ -211,6 +213,32 @@ def test_nothing_that_is_bound_acts(databases: Databases) -> None:
     for text in ("'; delete from items; --", "\\'; delete from items; #", "x' or 1=1 --", "\u02bc; delete from items"):
         assert Answer(databases, "select count(*) from items where name = :a", {"a": text}).value == 0
         assert Answer(databases, "select :a", {"a": text}).value == text
+
+
+PIECES = """
+select * from items where id = 1
+insert into items values (9, 'x')
+delete from items
+drop table items
+update items set name = 'x'
+create table loot (a int)
+with a as (
+returning *
+commit
+union
+' " ` $$ -- /* */ /*! ; \\ ) ( , e' # ::
+""".strip().splitlines()
+PIECES = [*PIECES[:-1], *PIECES[-1].split(), "\n"]
+
+
+@pytest.mark.usefixtures("unwritten")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=8),
+    begin=st.sampled_from(["", "select 1 ", "with b as (select 1) "]),
+)
+def test_whatever_is_asked_nothing_is_written(databases: Databases, pieces: list[str], begin: str) -> None:
+    attempt(databases, begin + " ".join(pieces))
 
 
 def test_a_write_is_seen_by_these_tests(place: Place) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.resources import files
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ import msgspec.structs
 
 from farhand.errors import InvalidArguments
 from farhand.sql.databases import Database, Databases
-from farhand.sql.dialects.base import Row, column
+from farhand.sql.dialects.base import Row, column, finite
 from farhand.sql.errors import QueryFailed, QueryRefused
 from farhand.sql.statements import Statement, checked
 from farhand.sql.watching import Running
@@ -196,10 +198,18 @@ class _Answer:
 
 
 def _plain(rows: Sequence[Row], makers: Sequence[Callable[[Any], Any] | None]) -> list[Row]:
-    """The rows with plain values."""
-    if not any(makers):
+    """The rows with plain values; mostly they are so already."""
+    needed = [None if make is finite and _all_finite(rows, at) else make for at, make in enumerate(makers)]
+    if not rows or not any(needed):
         return list(rows)
-    columns = list(zip(*rows, strict=True))
-    pairs = zip(columns, makers, strict=False)  # without rows there are no columns
-    made = [values if make is None else [make(one) for one in values] for values, make in pairs]
+    columns = zip(zip(*rows, strict=True), needed, strict=True)
+    made = [values if make is None else [make(one) for one in values] for values, make in columns]
     return list(zip(*made, strict=True))
+
+
+def _all_finite(rows: Sequence[Row], at: int) -> bool:
+    """Whether a column is known to hold nothing but numbers with an end, and NULL."""
+    try:
+        return all(map(math.isfinite, filter(None, map(itemgetter(at), rows))))
+    except TypeError:
+        return False
