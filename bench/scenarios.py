@@ -228,7 +228,10 @@ LARGE = (
 )
 """Large results."""
 
-_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE)
+SQL_ROWS = Figure("sql-rows", "rows of sql.query by way of the hub, vs psycopg alone", "rows/s", Target(">=", 0.4))
+"""A query to PostgreSQL, in chunks."""
+
+_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE, SQL_ROWS)
 TITLES = {one.name: one.title for one in _ALL}
 
 

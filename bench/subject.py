@@ -58,6 +58,11 @@ def worker_command(hub: str, slots: int = SLOTS, app: str = "bench.handlers:app"
     ]
 
 
+def sql_worker_command(hub: str, database: str) -> list[str]:
+    """A worker beside a database, given as NAME=URL."""
+    return [sys.executable, "-m", "farhand", "sql-worker", "--hub", hub, "--database", database]
+
+
 class Caller:
     """The Python client's calls."""
 

@@ -112,8 +112,10 @@ def _group(value: Any) -> str:
 
 
 def _limit(value: Any) -> float | None:
-    if value is None:
-        return None
+    return None if value is None else _lasting(value)
+
+
+def _lasting(value: Any) -> float:
     number = _number(value)
     if not 0 < number < float("inf"):
         raise ValueError("more than 0 seconds are needed")
@@ -183,6 +185,11 @@ BLOB_BUDGET: Setting[Any] = Setting(
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
+SQL_MAX_ROWS = Setting("sql_max_rows", _count, 10_000_000, "rows that one query of a worker beside databases may give")
+SQL_MAX_BYTES: Setting[Any] = Setting(
+    "sql_max_bytes", _size, 4 * 1024**3, "bytes of rows that such a query may give, as in 4GiB"
+)
+SQL_TIMEOUT = Setting("sql_timeout", _lasting, 300.0, "seconds that such a query may take, to its last row")
 LOG_LEVEL = Setting("log_level", _one_of(*LEVELS), "info", "least of what is logged: debug, info, warning or error")
 LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the log: console, or json lines")
 
@@ -201,6 +208,9 @@ SETTINGS: tuple[Setting[Any], ...] = (
     PROCESSES,
     GRACE,
     TIMEOUT,
+    SQL_MAX_ROWS,
+    SQL_MAX_BYTES,
+    SQL_TIMEOUT,
     LOG_LEVEL,
     LOG_FORMAT,
 )

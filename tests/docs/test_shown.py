@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import environment, ready_http, served, serving, started
+from tests.cli.processes import environment, farhand, ready_http, served, serving, started
 from tests.docs.pages import ROOT, blocks
 
 README = (ROOT / "README.md").read_text()
@@ -84,6 +84,31 @@ def test_what_is_shown_with_curl_answers_what_it_says(tmp_path: Path) -> None:
                 if "/v1/jobs --json" in line:
                     job = json.loads(done.stdout)["id"]
             assert job
+
+
+def test_what_is_shown_of_databases_answers_what_it_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/sql.md").read_text()
+    make, call, app = blocks(page, "python")
+    run = (sys.executable, "-W", "error", "-c")
+    subprocess.run((*run, make), cwd=tmp_path, check=True, timeout=30)
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    worker = next(line for line in lines if line.startswith("farhand sql-worker "))
+    asked = [line for line in lines if line.startswith("farhand sql ")]
+    assert len(asked) == 5
+    with serving("hub", "--grpc", "127.0.0.1:0") as (_, hub):
+        with serving(*shlex.split(worker)[1:], "--hub", hub, cwd=tmp_path):
+            for line in asked:
+                shown, _, wanted = line.partition("  # ")
+                done = farhand(*shlex.split(shown)[1:], "--hub", hub)
+                assert done.returncode == 0, done.stderr
+                assert wanted, line
+                assert wanted in done.stdout, line
+            code = call.replace("localhost:50051", hub)
+            said = subprocess.run((*run, code), env=environment(), capture_output=True, text=True, timeout=30)
+        assert said.stdout.splitlines() == ["bolt 0.15", "gear 12.5", "{'rows': 2, 'truncated': False}"], said.stderr
+        (tmp_path / "own.py").write_text(app)
+        with serving("worker", "own.py", "--hub", hub, cwd=tmp_path):
+            assert farhand("sql", "default", "select count(*) as n from items", "--hub", hub).stdout == '{"n":3}\n'
 
 
 def _old_enough(words: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import durable, new, output, schedules
+from farhand.cli import durable, new, output, schedules, sql
 from farhand.cli.flags import (
     AsJson,
     BlobBudget,
@@ -41,6 +41,7 @@ app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable
 app.add_typer(durable.app)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(new.app, name="new")
+app.add_typer(sql.app)
 
 
 @app.callback(invoke_without_command=True)

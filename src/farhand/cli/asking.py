@@ -53,8 +53,8 @@ def run(ask: Ask) -> None:
     async def work() -> None:
         chunks: list[Any] = []
         async with connected(ask.hub) as client:
-            spec = await _spec(ask, client)
-            result = await _follow(ask, client, ask.given.fit(spec), chunks.append)
+            spec = await spec_of(ask, client)
+            result = await follow(ask, client, ask.given.fit(spec), chunks.append)
             output.print_json(chunks if chunks or (spec and spec.streams) else result)
 
     interruptible(work())
@@ -65,15 +65,15 @@ def stream(ask: Ask) -> None:
 
     async def work() -> None:
         async with connected(ask.hub) as client:
-            spec = await _spec(ask, client)
-            result = await _follow(ask, client, ask.given.fit(spec), output.print_json)
+            spec = await spec_of(ask, client)
+            result = await follow(ask, client, ask.given.fit(spec), output.print_json)
             if result is not None:
                 output.print_json(result)
 
     interruptible(work())
 
 
-async def _follow(ask: Ask, client: AsyncClient, args: dict[str, Any], take: Callable[[Any], object]) -> Any:
+async def follow(ask: Ask, client: AsyncClient, args: dict[str, Any], take: Callable[[Any], object]) -> Any:
     """Run to the end: chunks go to `take`, a bar and printed text to stderr; what the handler returned."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=output.stderr, transient=True, disable=not output.stderr.is_terminal) as bar:
@@ -127,7 +127,7 @@ def cancel(job: str, hub: str) -> None:
     interruptible(work())
 
 
-async def _spec(ask: Ask, client: AsyncClient) -> HandlerSpec | None:
+async def spec_of(ask: Ask, client: AsyncClient) -> HandlerSpec | None:
     """The handler as its group serves it; None while nobody does, which is said where the whole group is empty."""
     views = await client.handlers()
     served = [view.handler for view in views if view.group == ask.group]
