@@ -24,6 +24,7 @@ from farhand.cli.flags import (
     Listen,
     LogFormat,
     LogLevel,
+    NextflowPolicy,
     OnlyGroup,
     Pairs,
     Timeout,
@@ -89,6 +90,7 @@ def hub(
             "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
         ),
     ] = None,
+    nextflow_policy: NextflowPolicy = None,
     grace: Grace = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -109,6 +111,7 @@ def hub(
             seconds=config.resolve(config.KEEP_FOR, keep_for).value,
         ),
         blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
+        nextflow_policy=config.resolve(config.NEXTFLOW_POLICY, nextflow_policy).value,
         grace=config.resolve(config.GRACE, grace).value,
     )
     raise typer.Exit(serving.run_hub(wanted))

@@ -29,6 +29,10 @@ Http = Annotated[
     str | None,
     typer.Option("--http", metavar="HOST:PORT|off", help="Serve HTTP here, loopback only, or not at all."),
 ]
+NextflowPolicy = Annotated[
+    str | None,
+    typer.Option("--nextflow-policy", metavar="HANDLER", help="Who decides what Nextflow and its plugins are answered."),
+]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
 Grace = Annotated[

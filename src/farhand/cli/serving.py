@@ -17,7 +17,7 @@ from farhand.worker.worker import WorkerOptions
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL; times in seconds,
-    `blob_budget` in bytes."""
+    `blob_budget` in bytes; `nextflow_policy` is a handler's name, or empty."""
 
     address: str
     http: str | None
@@ -25,6 +25,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     lease: float
     keep: Keep
     blob_budget: int
+    nextflow_policy: str
     grace: float
 
 
@@ -50,6 +51,7 @@ async def _serve_hub(options: HubOptions) -> int:
         keep=options.keep,
         blobs=open_blobs(options.store),
         blob_budget=options.blob_budget,
+        nextflow_policy=options.nextflow_policy,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

@@ -1,0 +1,51 @@
+"""What both doors do with an observation: ask the policy, and answer with an action whatever becomes of that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from farhand.wire.nextflow.actions import Action, action_of, default_action, failed_action
+from farhand.wire.nextflow.observations import TaskObservation
+
+Policy = Callable[[TaskObservation, float | None], Awaitable[Any]]
+"""What decides: of an observation, within so many seconds (None: as many as it likes), an Action, a text, a mapping of
+an action's fields, or None for the default answer."""
+
+Tell = Callable[[TaskObservation, Action, float], None]
+"""Who hears of each observation, what was answered, and how many seconds that took. It must not raise."""
+
+
+class Deciding:
+    """Answers observations. Without a policy, each gets the default answer."""
+
+    def __init__(self, policy: Policy | None, tell: Tell) -> None:
+        self._policy = policy
+        self._tell = tell
+
+    async def decide(self, observation: TaskObservation, left: float | None = None) -> Action:
+        """The action for an observation. A policy that fails, or answers what is no action, is an action that says so
+        and is no success."""
+        began = time.perf_counter()
+        if self._policy is None:
+            action = default_action(observation.event_id, observation.event_type)
+        else:
+            try:
+                action = action_of(await self._policy(observation, left), observation)
+            except Exception as error:  # whatever a policy raises is its answer
+                action = failed_action(observation.event_id, _said(error))
+        self._tell(observation, action, time.perf_counter() - began)
+        return action
+
+
+def _said(error: Exception) -> str:
+    """What an error says, after the name of its type where that is a Python error's."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    if hasattr(error, "code") and hasattr(error, "message"):  # farhand's own, whose texts are whole sentences
+        return text or name
+    return f"{name}: {text}" if text else name
