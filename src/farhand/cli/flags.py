@@ -31,7 +31,7 @@ Http = Annotated[
 ]
 NextflowPolicy = Annotated[
     str | None,
-    typer.Option("--nextflow-policy", metavar="HANDLER", help="Who decides what Nextflow and its plugins are answered."),
+    typer.Option("--nextflow-policy", metavar="HANDLER", help="Who decides what Nextflow and plugins are answered."),
 ]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]

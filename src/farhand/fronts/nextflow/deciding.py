@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from farhand.errors import FarhandError, HandlerFailed
 from farhand.wire.nextflow.actions import Action, action_of, default_action, failed_action
 from farhand.wire.nextflow.observations import TaskObservation
 
@@ -40,12 +41,12 @@ class Deciding:
 
 
 def _said(error: Exception) -> str:
-    """What an error says, after the name of its type where that is a Python error's."""
-    name = type(error).__name__
+    """What an error says: a handler's own in its words, one of farhand's after its code, another after its type."""
     try:
         text = str(error)
-    except Exception:
+    except Exception:  # whatever a policy's error does when it is asked
         text = ""
-    if hasattr(error, "code") and hasattr(error, "message"):  # farhand's own, whose texts are whole sentences
-        return text or name
+    if isinstance(error, HandlerFailed):
+        return text
+    name = error.code if isinstance(error, FarhandError) else type(error).__name__
     return f"{name}: {text}" if text else name

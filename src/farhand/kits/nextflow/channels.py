@@ -1,4 +1,5 @@
-"""Channels that all senders of a process share: one an address, counted by who uses it, closed when the process ends."""
+"""Channels that all senders of a process share: one an address, counted by who uses it, closed when the process
+ends."""
 
 from __future__ import annotations
 

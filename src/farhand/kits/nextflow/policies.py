@@ -1,5 +1,5 @@
-"""A user's policy, as what the front asks: a coroutine function as it is, any other callable in a thread, and a handler's
-name through a client of its hub."""
+"""A user's policy, as what the front asks: a coroutine function as it is, any other callable in a thread, and a
+handler's name through a client of its hub."""
 
 from __future__ import annotations
 

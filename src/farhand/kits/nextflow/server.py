@@ -28,8 +28,8 @@ from farhand.wire.nextflow.actions import Action
 from farhand.wire.nextflow.observations import TaskObservation
 
 AT_ONCE: Final = 10_000
-"""Observations under way in one server; more are refused at once, with RESOURCE_EXHAUSTED. A plugin that sends thousands
-without waiting is served: HTTP/2's own bound would now and then refuse what follows quickly, and gRPC fails those."""
+"""Observations under way in one server; more are refused at once, with RESOURCE_EXHAUSTED. A plugin that sends
+thousands without waiting is served: with gRPC's own, lower bounds some of them would fail now and then."""
 
 OPTIONS: Final = [
     *(one for one in SERVE_OPTIONS if one[0] != "grpc.max_concurrent_streams"),

@@ -71,7 +71,8 @@ def read_weblog(body: bytes) -> TaskObservation:
         return _observation(_WEBLOG.decode(body))
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at `")
-        raise _refused(what, path.rstrip("`") or "$") from None
+        path = path.rstrip("`") or "$"
+        raise _refused(f"{path}: {what}", path) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refused(f"the body is not valid JSON: {error}", "$") from None
 
