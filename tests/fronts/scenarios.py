@@ -17,9 +17,7 @@ LEASE = 2.0
 
 
 @asynccontextmanager
-async def scenario_hub(
-    test: str, app: App = app, reference: str = APP, **options: Any
-) -> AsyncIterator[RunningHub]:
+async def scenario_hub(test: str, app: App = app, reference: str = APP, **options: Any) -> AsyncIterator[RunningHub]:
     """A hub, with HTTP and durable jobs, for the test of this name: two workers in processes of their own where one is
     to be killed, else one in this process, which is there sooner. `options` are further ones of `serve_hub`."""
     async with (

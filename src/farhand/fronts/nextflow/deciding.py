@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
-from farhand.errors import FarhandError, HandlerFailed
+from farhand.errors import DeadlineExceeded, FarhandError, HandlerFailed
 from farhand.wire.nextflow.actions import Action, action_of, default_action, failed_action
 from farhand.wire.nextflow.observations import TaskObservation
 
@@ -16,6 +17,10 @@ an action's fields, or None for the default answer."""
 
 Tell = Callable[[TaskObservation, Action, float], None]
 """Who hears of each observation, what was answered, and how many seconds that took. It must not raise."""
+
+
+SOONER: Final = 0.05
+"""Seconds before an asker's deadline at which the action is that nothing was decided, so that it still arrives."""
 
 
 class Deciding:
@@ -32,12 +37,20 @@ class Deciding:
         if self._policy is None:
             action = default_action(observation.event_id, observation.event_type)
         else:
+            within = None if left is None else max(0.0, left - min(SOONER, left / 10))
             try:
-                action = action_of(await self._policy(observation, left), observation)
+                async with asyncio.timeout(within):
+                    action = action_of(await self._policy(observation, within), observation)
+            except TimeoutError:
+                action = failed_action(observation.event_id, f"{DeadlineExceeded.code}: {_late(within)}")
             except Exception as error:  # whatever a policy raises is its answer
                 action = failed_action(observation.event_id, _said(error))
         self._tell(observation, action, time.perf_counter() - began)
         return action
+
+
+def _late(within: float | None) -> str:
+    return "the policy has timed out" if within is None else f"the policy did not decide within {within:.3g} s"
 
 
 def _said(error: Exception) -> str:

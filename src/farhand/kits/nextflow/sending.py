@@ -112,17 +112,19 @@ def send_task_observation(
     message = observation_of(observation)
     if timeout is not None and not (isinstance(timeout, int | float) and math.isfinite(timeout) and timeout > 0):
         raise ValueError(f"timeout is more than 0 seconds, not {timeout!r}")
-    shared = channel is None
-    used = SHARED.take(server_address) if channel is None else channel
+    shared = SHARED.take(server_address) if channel is None else None
     try:
-        send: Any = used.unary_unary(PATH, TaskObservation.SerializeToString, Action.FromString)
+        used: Any = channel if shared is None else shared.channel
+        send = used.unary_unary(PATH, TaskObservation.SerializeToString, Action.FromString)
         call = send.future(message, timeout=timeout)
     except BaseException:
-        if shared:
-            SHARED.give_back(server_address)
+        if shared is not None:
+            SHARED.give_back(shared, broken=False)
         raise
-    if shared:
-        call.add_done_callback(lambda ended: SHARED.give_back(server_address))
+    if shared is not None:
+        call.add_done_callback(
+            lambda ended: SHARED.give_back(shared, broken=ended.code() is grpc.StatusCode.UNAVAILABLE)
+        )
     id, wait = message.event_id, timeout
     return Sent(call, lambda: failed_action(id, f"no action came within {wait:g} s"))
 
