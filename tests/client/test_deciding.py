@@ -31,7 +31,7 @@ async def decided(client: AsyncClient, handler: str, event: Any, **more: Any) ->
     (line,) = [one for one in logs if str(one["event"]).startswith("decided")]
     assert (line["handler"], line["asked"], line["decision"]) == (handler, event, decision)
     assert 0 < line["latency"] <= took
-    return decision, line, took
+    return decision, dict(line), took
 
 
 async def test_a_handler_that_is_in_time_decides(client: AsyncClient) -> None:

@@ -20,9 +20,9 @@ from farhand.assembly import RunningHub, serve_hub
 from farhand.model.limits import MESSAGE_LIMIT, TEXT_LIMIT
 from farhand.wire.nextflow.actions import Action
 from farhand.wire.nextflow.observations import TaskObservation, plain
-from tests.fronts.raw import OPTIONS
 from tests.fronts.nextflow.conftest import APP as REFERENCE
 from tests.fronts.nextflow.scenario_app import app
+from tests.fronts.raw import OPTIONS
 from tests.fronts.scenarios import scenario_hub
 from tests.sizes import reliability, size
 from tests.wire.nextflow.test_observations import WHOLE
@@ -54,7 +54,7 @@ def no_pickle() -> Iterator[None]:
             loaded.append((event, args))
 
     sys.addaudithook(hook)
-    pickle.loads(b"\x80\x04\x8c\x08builtins\x8c\x03int\x93.")
+    pickle.loads(b"\x80\x04\x8c\x08builtins\x8c\x03int\x93.")  # noqa: S301
     assert loaded.pop() == ("pickle.find_class", ("builtins", "int"))
     yield
     watching.clear()
@@ -125,7 +125,8 @@ async def test_a_policy_that_nobody_serves_is_told_before_the_askers_deadline() 
         grpc.aio.insecure_channel(hub.address, options=OPTIONS) as channel,
     ):
         observation = TaskObservation(event_id="e").SerializeToString()
-        action = Action.FromString(await channel.unary_unary(PATH)(observation, timeout=0.6))
+        send: Send = channel.unary_unary(PATH)
+        action = Action.FromString(await send(observation, timeout=0.6))
         assert (action.success, action.observation_event_id) == (False, "e")
         assert action.message.startswith("DEADLINE_EXCEEDED: ")
 

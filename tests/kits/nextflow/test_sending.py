@@ -64,7 +64,12 @@ def test_the_future_is_grpcs(seen: tuple[str, list[TaskObservation]]) -> None:
     called, heard = threading.Event(), list[Any]()
     future = send_task_observation({"event_id": "1"}, seen[0])
     assert isinstance(future, grpc.Future)
-    future.add_done_callback(lambda one: (heard.append(one), called.set()))
+
+    def hear(one: Any) -> None:
+        heard.append(one)
+        called.set()
+
+    future.add_done_callback(hear)
     assert called.wait(20)
     assert heard == [future]
     assert (future.done(), future.running(), future.cancelled(), future.cancel()) == (True, False, False, False)

@@ -53,7 +53,7 @@ def test_what_answers_mean(answer: Any, details: str, success: bool, message: st
 
 
 def test_ids_that_the_policy_gave_stay() -> None:
-    given = {"observation_event_id": "o", "action_id": "a"}
+    given: dict[str, Any] = {"observation_event_id": "o", "action_id": "a"}
     for answer in (given, Action(**given)):
         action = action_of(answer, ASKED)
         assert (action.observation_event_id, action.action_id) == ("o", "a")

@@ -91,7 +91,8 @@ def test_a_tasks_event_has_all_that_its_trace_has() -> None:
 def test_the_six_events(event: str, type: str) -> None:
     assert read({**EVENT, "event": event})["event_type"] == type
     run = {name: value for name, value in EVENT.items() if name != "trace"}
-    for metadata in (None, {"workflow": {"stats": [1] * 100}}, [], "x"):
+    others: list[Any] = [None, {"workflow": {"stats": [1] * 100}}, [], "x"]
+    for metadata in others:
         found = read({**run, "event": event, "metadata": metadata, "more": 1})
         assert (found["event_type"], found["task_name"], found["process_name"]) == (type, "", "")
 
@@ -114,7 +115,8 @@ def test_a_task_that_has_not_ended_has_no_exit_code() -> None:
 @pytest.mark.parametrize("key", ["runName", "runId", "event", "utcTime"])
 def test_what_each_event_must_have(key: str) -> None:
     missing = {name: value for name, value in EVENT.items() if name != key}
-    for event in (missing, *({**EVENT, key: value} for value in (None, 1, [], {}, True))):
+    wrong: list[Any] = [None, 1, [], {}, True]
+    for event in (missing, *({**EVENT, key: value} for value in wrong)):
         with pytest.raises(InvalidArguments, match=key) as caught:
             read(event)
         assert caught.value.details["problems"]

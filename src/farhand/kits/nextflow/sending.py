@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -13,10 +13,15 @@ from farhand.kits.nextflow.channels import SHARED
 from farhand.wire.nextflow.actions import Action, failed_action
 from farhand.wire.nextflow.observations import TaskObservation, observation_of
 
+if TYPE_CHECKING:
+    ActionFuture = grpc.Future[Action]
+else:
+    ActionFuture = grpc.Future  # which takes no parameter where it runs
+
 PATH = f"/{SERVICE}/{METHOD}"
 
 
-class Sent(grpc.Future):  # type: ignore[misc]
+class Sent(ActionFuture):
     """The future of an action. Where the call's own timeout passes, the action is one that is no success and says so;
     every other failure is raised as gRPC raises it."""
 

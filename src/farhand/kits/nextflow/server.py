@@ -192,7 +192,7 @@ class _Serving:
         server.add_generic_rpc_handlers((action_service(Deciding(policy, self._tell)),))
         checks = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-        pool = TaskObservation.DESCRIPTOR.file.pool
+        pool: Any = TaskObservation.DESCRIPTOR.file.pool
         reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME), server, pool)
         try:
             bound = server.add_insecure_port(f"{host}:{port}")
