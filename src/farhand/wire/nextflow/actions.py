@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
 from farhand.model.limits import TEXT_LIMIT
 from farhand.wire.nextflow._pb.nf_ai_comms_pb2 import Action, TaskObservation
+from farhand.wire.nextflow.ids import new_id
 
 PROCESSED: Final = "Successfully processed TaskObservation"
 _KEYS = {field.name: bool if field.name == "success" else str for field in Action.DESCRIPTOR.fields}
@@ -17,7 +17,7 @@ def default_action(event_id: str, event_type: str) -> Action:
     """The answer where there is no policy, or it has nothing to say."""
     return Action(
         observation_event_id=event_id,
-        action_id=str(uuid.uuid4()),
+        action_id=new_id(),
         action_details=f"Action for event {event_id}: Processed event type '{event_type}'",
         success=True,
         message=PROCESSED,
@@ -29,7 +29,7 @@ def failed_action(event_id: str, why: str) -> Action:
     text = why.encode(errors="replace").decode()
     return Action(
         observation_event_id=event_id,
-        action_id=str(uuid.uuid4()),
+        action_id=new_id(),
         success=False,
         message=text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]} …",
     )
@@ -60,7 +60,7 @@ def action_of(answer: Any, observation: TaskObservation) -> Action:
     else:
         raise ValueError(f"a policy answers an Action, a text, a dict or None, not a {type(answer).__name__}")
     action.observation_event_id = action.observation_event_id or observation.event_id
-    action.action_id = action.action_id or str(uuid.uuid4())
+    action.action_id = action.action_id or new_id()
     return action
 
 

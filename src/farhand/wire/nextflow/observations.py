@@ -7,7 +7,6 @@ its key, and never dropped.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from farhand.model.limits import TEXT_LIMIT
 from farhand.wire.nextflow._pb.nf_ai_comms_pb2 import TaskObservation
+from farhand.wire.nextflow.ids import new_id
 
 _INT32, _INT64 = 2**31, 2**63
 _DIGITS = 40
@@ -122,7 +122,7 @@ def observation_of(given: Mapping[str, Any] | Any) -> TaskObservation:
             except ValueError as error:
                 raise ValueError(f"{key} {error}") from None
     if not found.get("event_id"):
-        found["event_id"] = str(uuid.uuid4())
+        found["event_id"] = new_id()
     if not found.get("timestamp_iso"):
         found["timestamp_iso"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return TaskObservation(**found)
