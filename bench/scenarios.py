@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contenders import (
+    AI_SERVER,
     DRAMATIQ,
     FARHAND,
     GRPC,
@@ -130,6 +131,14 @@ COMPARISONS = (
         Order(ON_HTTP, "rate", 64, "/v1/run/add"),
         (Order(LITESTAR, "rate", 64, "/echo"),),
         Target(">=", 0.5),
+    ),
+    Comparison(
+        "nextflow",
+        "64 observations in flight at an AI server, vs a bare unary echo",
+        "calls/s",
+        Order(AI_SERVER, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.8),
     ),
     Comparison(
         "first-chunk",

@@ -15,6 +15,9 @@ from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
 from farhand.errors import InvalidArguments, Unavailable
 from farhand.fronts.grpc.server import Server
+from farhand.fronts.nextflow.actions import SERVICE as ACTION_SERVICE
+from farhand.fronts.nextflow.actions import action_service
+from farhand.fronts.nextflow.asking import hub_deciding
 from farhand.hub.durable import Durables
 from farhand.hub.leases import LEASE
 from farhand.hub.loopback import check_reach
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from farhand.fronts.control.tasks import Tasks
     from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
+    from farhand.fronts.nextflow.deciding import Deciding
     from farhand.kits.service.options import ServiceOptions
 
 
@@ -158,11 +162,12 @@ async def serve_hub(
     keep: Keep = KEEP,
     blobs: Blobs | None = None,
     blob_budget: int = 0,
+    nextflow_policy: str = "",
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all.
+    for not at all. What Nextflow and its plugins tell it, the handler `nextflow_policy` decides, where one is named.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -180,12 +185,13 @@ async def serve_hub(
     transfers = Transfers(secret, blobs, data_of, budget=blob_budget)
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
-    server = Server(hub, durables)
+    deciding = hub_deciding(hub, nextflow_policy)
+    server = Server(hub, durables, {ACTION_SERVICE: action_service(deciding)})
     door, tasks = None, None
     try:
         if http is not None:
             tasks = None if durables is None else _hub_tasks(hub, durables)
-            door = _http_server(hub, durables, tasks)
+            door = _http_server(hub, durables, tasks, deciding)
             await door.start(http)
         await server.start(address)
     except BaseException:
@@ -206,12 +212,16 @@ def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
     return Tasks(hub, durables, HubWays())
 
 
-def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None) -> HttpServer:
+def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None, deciding: Deciding) -> HttpServer:
     """The HTTP door, with the routes of every front that has some."""
     from farhand.fronts.control.routes import control_router
     from farhand.fronts.http.server import HttpServer
+    from farhand.fronts.nextflow.weblog import weblog_router
 
-    return HttpServer(hub, durables, [] if tasks is None else [control_router(tasks)])
+    routers = [weblog_router(deciding)]
+    if tasks is not None:
+        routers.append(control_router(tasks))
+    return HttpServer(hub, durables, routers)
 
 
 def build_worker(

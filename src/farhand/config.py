@@ -111,6 +111,15 @@ def _group(value: Any) -> str:
         raise ValueError(str(error)) from None
 
 
+def _handler(value: Any) -> str:
+    if value == "":
+        return ""
+    try:
+        return check_name("handler", _text(value))
+    except InvalidArguments as error:
+        raise ValueError(str(error)) from None
+
+
 def _limit(value: Any) -> float | None:
     return None if value is None else _lasting(value)
 
@@ -182,6 +191,9 @@ BLOBS: Setting[str | None] = Setting(
 BLOB_BUDGET: Setting[Any] = Setting(
     "blob_budget", _size, 0, "bytes that large payloads of durable jobs may take, as in 20GiB; 0 for no bound"
 )
+NEXTFLOW_POLICY = Setting(
+    "nextflow_policy", _handler, "", "handler that decides what a hub answers Nextflow; by default it only confirms"
+)
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
@@ -203,6 +215,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     KEEP_FOR,
     BLOBS,
     BLOB_BUDGET,
+    NEXTFLOW_POLICY,
     GROUP,
     SLOTS,
     PROCESSES,

@@ -23,6 +23,11 @@ from tests.sql.places import postgres_place, sqlite_place
         ("chain", "chain", "23.65 then 24.65: more\n"),
         ("lifespan", "lifespan", "[1, 1]\n2\n"),
         (
+            "nextflow_policy",
+            "nextflow_policy",
+            "4 SUBMITTED → give it 227 MB\n4 COMPLETED → learned from 4\n5 FAILED → ",
+        ),
+        (
             "quickstart",
             "async_client",
             "3.0\n[0.0, 2.0, 4.0]\n2 to go\n2\n1 to go\n1\n[1.0, 2.0, 3.0]\ndid you mean ['add']",

@@ -26,6 +26,7 @@ from farhand.cli.flags import (
     Listen,
     LogFormat,
     LogLevel,
+    NextflowPolicy,
     OnlyGroup,
     Pairs,
     Timeout,
@@ -88,6 +89,7 @@ def hub(
     ] = None,
     blobs: Blobs = None,
     blob_budget: BlobBudget = None,
+    nextflow_policy: NextflowPolicy = None,
     grace: Grace = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -109,6 +111,7 @@ def hub(
         ),
         blobs=config.resolve(config.BLOBS, blobs).value,
         blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
+        nextflow_policy=config.resolve(config.NEXTFLOW_POLICY, nextflow_policy).value,
         grace=config.resolve(config.GRACE, grace).value,
     )
     raise typer.Exit(serving.run_hub(wanted))

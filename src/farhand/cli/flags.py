@@ -41,6 +41,10 @@ BlobBudget = Annotated[
         "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
     ),
 ]
+NextflowPolicy = Annotated[
+    str | None,
+    typer.Option("--nextflow-policy", metavar="HANDLER", help="Who decides what Nextflow and plugins are answered."),
+]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
 Grace = Annotated[

@@ -18,7 +18,8 @@ from farhand.worker.worker import WorkerOptions
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL, and so is
-    `blobs`, None for beside the store; times in seconds, `blob_budget` in bytes."""
+    `blobs`, None for beside the store; times in seconds, `blob_budget` in bytes; `nextflow_policy` is a handler's name,
+    or empty."""
 
     address: str
     http: str | None
@@ -27,6 +28,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     keep: Keep
     blobs: str | None
     blob_budget: int
+    nextflow_policy: str
     grace: float
 
 
@@ -57,6 +59,7 @@ async def _serve_hub(options: HubOptions) -> int:
         keep=options.keep,
         blobs=blobs,
         blob_budget=options.blob_budget,
+        nextflow_policy=options.nextflow_policy,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

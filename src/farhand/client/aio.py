@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from farhand.client.calls import Reader, RunCall, kept
 from farhand.client.connection import Connection
+from farhand.client.deciding import DEADLINE, Decision
 from farhand.client.jobs import (
     Job,
     JobFilter,
@@ -319,6 +320,32 @@ class AsyncClient(Calls):
             hub.waiting,
             groups,
         )
+
+    async def decide(
+        self,
+        handler: str,
+        event: Args = None,
+        deadline: float = DEADLINE,
+        default: Any = None,
+        *,
+        group: str = "default",
+    ) -> Any:
+        """Ask a handler what to do, and have an answer by the deadline, always: its result, or `default` where it is
+        late, fails, isn't there, or no hub is. What was asked, the decision and its latency are kept in the log, as a
+        line "decided" or, with the reason, "decided by default".
+
+        Args:
+            handler: its name.
+            event: its arguments by name, as for `run`.
+            deadline: seconds, 0.2 by default. A handler that is late is cancelled.
+            default: the answer in its place.
+            group: the workers to ask.
+
+        Raises:
+            InvalidArguments: the deadline is no time.
+        """
+        decision = Decision(handler, event, deadline, default)
+        return await decision.of(lambda: self.run(handler, event, group=group, timeout=deadline))
 
     async def submit(self, handler: str, args: Args = None, **options: Unpack[SubmitOptions]) -> Job:
         """Submit a durable job. It is committed when this returns, and runs whatever becomes of this client.

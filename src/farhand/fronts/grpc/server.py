@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -32,11 +32,18 @@ DATA_SERVICE = "farhand.v1.DataService"
 
 
 class Server:
-    """A hub's native door. `address` is set once it has started."""
+    """A hub's native door. `address` is set once it has started. Other fronts' `services`, by their full names, are
+    served beside its own."""
 
-    def __init__(self, hub: Hub, durables: Durables | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        durables: Durables | None = None,
+        services: Mapping[str, grpc.GenericRpcHandler] | None = None,
+    ) -> None:
         self._hub = hub
         self._durables = durables
+        self._services = dict(services or {})
         self._version = package_version("farhand")
         self._registry = Registry(hub)
         self._health = health.aio.HealthServicer()
@@ -53,7 +60,8 @@ class Server:
             Unavailable: the address is taken.
         """
         host, port = check_loopback(address)
-        self._server.add_generic_rpc_handlers((self._worker_methods(), self._client_methods(), self._data_methods()))
+        own = (self._worker_methods(), self._client_methods(), self._data_methods())
+        self._server.add_generic_rpc_handlers((*own, *self._services.values()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -64,7 +72,7 @@ class Server:
                 f"can't listen on {host}:{port}: another program has the port, or it isn't allowed"
             ) from error
         await self._server.start()
-        for name in ("", WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE):
+        for name in ("", WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE, *self._services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._chore = asyncio.ensure_future(self._registry.chore())
         self.address = f"{host}:{bound}"
