@@ -32,9 +32,12 @@ from farhand.worker.worker import Worker, WorkerOptions
 if TYPE_CHECKING:
     from farhand.fronts.control.data import DataServer
     from farhand.fronts.control.tasks import Tasks
+    from farhand.fronts.devaria.door import DevariaDoor
+    from farhand.fronts.devaria.options import DevariaOptions
     from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
     from farhand.kits.service.options import ServiceOptions
+    from farhand.worker.puller import Puller, PullOptions
 
 
 class RunningHub:
@@ -47,12 +50,14 @@ class RunningHub:
         durables: Durables | None = None,
         http: HttpServer | None = None,
         tasks: Tasks | None = None,
+        devaria: DevariaDoor | None = None,
     ) -> None:
         self.hub = hub
         self._server = server
         self._durables = durables
         self._http = http
         self._tasks = tasks
+        self._devaria = devaria
 
     @property
     def durables(self) -> Durables | None:
@@ -81,6 +86,8 @@ class RunningHub:
             await self._http.stop()
         if self._tasks is not None:
             await self._tasks.stop()
+        if self._devaria is not None:
+            await self._devaria.stop()
         if self._durables is not None:
             await self._durables.stop()
         if self.hub.transfers.blobs is not None:
@@ -151,11 +158,12 @@ async def serve_hub(
     keep: Keep = KEEP,
     blobs: Blobs | None = None,
     blob_budget: int = 0,
+    devaria: DevariaOptions | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all.
+    for not at all, and with it what `devaria` says.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -169,11 +177,12 @@ async def serve_hub(
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
     server = Server(hub, durables)
-    door, tasks = None, None
+    door, tasks, pulled = None, None, None
     try:
         if http is not None:
             tasks = None if durables is None else _hub_tasks(hub, durables)
-            door = _http_server(hub, durables, tasks)
+            pulled = None if durables is None or devaria is None else _devaria_door(durables, devaria)
+            door = _http_server(hub, durables, tasks, pulled)
             await door.start(http)
         await server.start(address)
     except BaseException:
@@ -184,7 +193,7 @@ async def serve_hub(
         raise
     if durables is not None:
         durables.start()
-    return RunningHub(hub, server, durables, door, tasks)
+    return RunningHub(hub, server, durables, door, tasks, pulled)
 
 
 def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
@@ -195,12 +204,23 @@ def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
     return Tasks(hub, durables, HubWays())
 
 
-def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None) -> HttpServer:
+def _devaria_door(durables: Durables, options: DevariaOptions) -> DevariaDoor | None:
+    """Devaria's door; None where nobody has a key for it."""
+    from farhand.fronts.devaria.door import DevariaDoor
+
+    return DevariaDoor(durables, options) if options.on else None
+
+
+def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None, devaria: DevariaDoor | None) -> HttpServer:
     """The HTTP door, with the routes of every front that has some."""
     from farhand.fronts.control.routes import control_router
+    from farhand.fronts.http.door import Mount
     from farhand.fronts.http.server import HttpServer
 
-    return HttpServer(hub, durables, [] if tasks is None else [control_router(tasks)])
+    mounts: list[Mount] = []
+    if devaria is not None:
+        mounts.append(Mount(devaria.path, devaria.app, devaria.body_limit))
+    return HttpServer(hub, durables, [] if tasks is None else [control_router(tasks)], mounts)
 
 
 def build_worker(
@@ -211,6 +231,13 @@ def build_worker(
 ) -> Worker:
     """A worker for `app` that runs handlers in this machine's threads and processes; see `Worker`."""
     return Worker(app, options, LocalThreads(), LocalProcesses(), link_loop, on_ready)
+
+
+def build_puller(app: App, options: PullOptions, on_known: Callable[[str], None]) -> Puller:
+    """A worker for `app` that asks a hub for jobs over HTTP; see `Puller`."""
+    from farhand.worker.puller import Puller
+
+    return Puller(app, options, LocalThreads(), LocalProcesses(), on_known)
 
 
 class RunningService:
@@ -357,6 +384,7 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 __all__ = [
     "RunningHub",
     "RunningService",
+    "build_puller",
     "build_worker",
     "new_loop",
     "open_blobs",

@@ -104,6 +104,8 @@ def _settings(found: Findings, hub: str | None) -> None:
         shown = "30 for run, 300 for stream" if setting is config.TIMEOUT and one.value is None else one.value
         if setting is config.STORE:
             shown = urls.shown(one.value)
+        if setting.secret and one.value:
+            shown = "set"
         found.settings[setting.name] = {"value": shown, "source": one.source}
 
 

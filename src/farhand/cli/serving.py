@@ -10,6 +10,7 @@ from farhand.assembly import RunningHub, build_worker, new_loop, open_blobs, ope
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
+from farhand.fronts.devaria.options import DevariaOptions
 from farhand.model.durable import Keep
 from farhand.worker.loading import load_app
 from farhand.worker.worker import WorkerOptions
@@ -26,6 +27,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     keep: Keep
     blob_budget: int
     grace: float
+    devaria: DevariaOptions
 
 
 def run_hub(options: HubOptions) -> int:
@@ -50,6 +52,7 @@ async def _serve_hub(options: HubOptions) -> int:
         keep=options.keep,
         blobs=open_blobs(options.store),
         blob_budget=options.blob_budget,
+        devaria=options.devaria,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

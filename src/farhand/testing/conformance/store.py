@@ -663,14 +663,15 @@ class StoreConformance:
         assert sorted(ids(taken)) == sorted(f"job-{number}" for number in range(20))
 
     async def test_what_is_due_is_what_a_claim_takes(self, store: Store) -> None:
-        for id, more in {
+        wanted: dict[str, dict[str, Any]] = {
             "a": {},
             "b": {"priority": 1},
             "c": {"run_at": 9.0},
             "d": {"handler": "g"},
             "e": {"group": "other"},
             "f": {"run_at": 0.5},
-        }.items():
+        }
+        for id, more in wanted.items():
             await store.add(job(id, **more), 2.0)
         found = await store.due(claim(), 3.0)
         assert ids(found) == ["b", "f", "a"]
