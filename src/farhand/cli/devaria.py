@@ -47,10 +47,10 @@ def devaria_runner(
 ) -> None:
     """Run jobs that are pulled over plain HTTP, with the key in DEVARIA_RUNNER_API_KEY. SIGTERM lets the current ones
     end; a second one stops at once."""
-    from farhand.cli import pulling
+    from farhand.cli.pulling import run_runner
 
     raise typer.Exit(
-        pulling.run_runner(
+        run_runner(
             target or "",
             config.resolve(config.DEVARIA_URL, url).value,
             config.resolve(config.DEVARIA_RUNNER_KEY).value or "",
