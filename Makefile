@@ -99,7 +99,7 @@ lock: $(BIN)/uv ## pin the newest versions
 	$(COMPILE) pyproject.toml --extra bench-all -c requirements/run.txt --python-version 3.11 -o requirements/bench-all.txt
 	echo 'grpcio-tools==1.73.1' | $(COMPILE) - --python-version 3.11 -o requirements/gen.txt
 	printf 'protobuf==6.31.1\npytest\npytest-asyncio\npytest-timeout\n' | $(COMPILE) pyproject.toml - --python-version 3.11 -o requirements/compat.txt
-	printf 'devaria==0.1.0\nrunpack==0.1.0\n' | $(COMPILE) - --python-version 3.11 -o requirements/devaria.txt
+	printf 'devaria==0.1.0\nrunpack==0.1.0\nh5py\n' | $(COMPILE) - --python-version 3.11 -o requirements/devaria.txt
 
 clean: ## remove all that was made
 	rm -rf .venv .venv-gen .venv-compat .venv-devaria .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

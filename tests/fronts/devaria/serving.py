@@ -19,10 +19,12 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @asynccontextmanager
-async def devaria_hub(store: str = "memory:", **options: Any) -> AsyncIterator[RunningHub]:
+async def devaria_hub(
+    store: str = "memory:", *, address: str = "127.0.0.1:0", **options: Any
+) -> AsyncIterator[RunningHub]:
     """A hub whose keys are the ones above, without bounds on rates unless they are given."""
     wanted = DevariaOptions(**{**KEYS, **NO_RATES, **options})
-    async with await serve_hub(store=await open_store(store), http="127.0.0.1:0", devaria=wanted) as hub:
+    async with await serve_hub(store=await open_store(store), http=address, devaria=wanted) as hub:
         yield hub
 
 
