@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from farhand.assembly import RunningHub, build_worker, open_store, serve_hub
 from farhand.testing.conformance.fronts import APP, app, worker_process
@@ -15,11 +16,11 @@ LEASE = 2.0
 
 
 @asynccontextmanager
-async def scenario_hub(test: str) -> AsyncIterator[RunningHub]:
+async def scenario_hub(test: str, **more: Any) -> AsyncIterator[RunningHub]:
     """A hub, with HTTP and durable jobs, for the test of this name: two workers in processes of their own where one is
-    to be killed, else one in this process, which is there sooner."""
+    to be killed, else one in this process, which is there sooner. `more` is for the hub."""
     async with (
-        await serve_hub(store=await open_store("memory:"), http="127.0.0.1:0", lease=LEASE) as hub,
+        await serve_hub(store=await open_store("memory:"), http="127.0.0.1:0", lease=LEASE, **more) as hub,
         AsyncExitStack() as stack,
     ):
         if "lost_worker" in test:
