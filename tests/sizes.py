@@ -42,6 +42,7 @@ SIZES = {
     "R19": Size(5, 200, "hubs and workers told to stop"),
     "S3": Size(150, 50_000, "rounds of altered frames"),
     "S3_BITS": Size(400, 200_000, "frames with flipped bits, of each reader"),
+    "S3_DEVARIA": Size(5_000, 200_000, "requests of chance to Devaria's door"),
 }
 
 

@@ -107,9 +107,9 @@ def read_registration(body: bytes) -> Registration:
         fields = _object(body)
         name, given = fields["name"], fields["capabilities"]
         whole = isinstance(name, str) and 0 < len(name) <= NAME_LIMIT and isinstance(given, list)
-        if not whole or len(given) > CAPABILITIES_LIMIT:
+        if not whole or len(given) > CAPABILITIES_LIMIT or not all(isinstance(one, str) for one in given):
             raise InvalidArguments(NO_REGISTRATION)
-        return Registration(name, tuple(check_name("capability", one) for one in given if _is_text(one)))
+        return Registration(name, tuple(check_name("capability", one) for one in given))
     except (InvalidArguments, KeyError):
         raise InvalidArguments(NO_REGISTRATION) from None
 
@@ -156,7 +156,7 @@ def read_batch(body: bytes) -> tuple[str, ...]:
         InvalidArguments: as `read_job`.
     """
     found = _field(_object(body), "job_ids", list, "a list")
-    if len(found) > BATCH_LIMIT or not all(map(_is_text, found)):
+    if len(found) > BATCH_LIMIT or not all(isinstance(one, str) for one in found):
         raise InvalidArguments(f"Invalid field: job_ids is a list of at most {BATCH_LIMIT} texts")
     return tuple(found)
 
@@ -235,9 +235,3 @@ def _size(text: str) -> int:
 def _measure(size: int, limit: int, what: str) -> None:
     if size > limit:
         raise InvalidArguments(f"{what} size limit of {limit} bytes")
-
-
-def _is_text(value: Any) -> bool:
-    if not isinstance(value, str):
-        raise InvalidArguments("a text is needed")
-    return True
