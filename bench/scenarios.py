@@ -228,7 +228,23 @@ LARGE = (
 )
 """Large results."""
 
-_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE)
+DEVARIA_ANSWER = Figure(
+    "devaria-answer", "a check or submit at 200 a second, 16 submitters and 8 runners", "ms p99", Target("<=", 20)
+)
+DEVARIA_TWICE = Figure("devaria-once", "jobs not answered, or not computed once", "jobs", Target("<=", 0))
+DEVARIA = (DEVARIA_ANSWER, DEVARIA_TWICE)
+"""Of a hub whose jobs are pulled over HTTP, in SQLite."""
+
+_ALL: tuple[Comparison | Figure, ...] = (
+    *COMPARISONS,
+    *DURABLE,
+    *IDLE,
+    *SSE,
+    *CLAIMS,
+    *ARRAYS,
+    *LARGE,
+    *DEVARIA,
+)
 TITLES = {one.name: one.title for one in _ALL}
 
 
