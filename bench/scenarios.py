@@ -240,7 +240,24 @@ LARGE = (
 SQL_ROWS = Figure("sql-rows", "rows of sql.query by way of the hub, vs psycopg alone", "rows/s", Target(">=", 0.4))
 """A query to PostgreSQL, in chunks."""
 
-_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE, SQL_ROWS)
+DEVARIA_ANSWER = Figure(
+    "devaria-answer", "a check or submit at 200 a second, 16 submitters and 8 runners", "ms p99", Target("<=", 20)
+)
+DEVARIA_TWICE = Figure("devaria-once", "jobs not answered, or not computed once", "jobs", Target("<=", 0))
+DEVARIA = (DEVARIA_ANSWER, DEVARIA_TWICE)
+"""Of a hub whose jobs are pulled over HTTP, in SQLite."""
+
+_ALL: tuple[Comparison | Figure, ...] = (
+    *COMPARISONS,
+    *DURABLE,
+    *IDLE,
+    *SSE,
+    *CLAIMS,
+    *ARRAYS,
+    *LARGE,
+    SQL_ROWS,
+    *DEVARIA,
+)
 TITLES = {one.name: one.title for one in _ALL}
 
 

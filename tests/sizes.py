@@ -44,6 +44,7 @@ SIZES = {
     "S3": Size(150, 50_000, "rounds of altered frames"),
     "S3_NEXTFLOW": Size(5_000, 2_000_000, "altered observations and events"),
     "S3_BITS": Size(400, 200_000, "frames with flipped bits, of each reader"),
+    "S3_DEVARIA": Size(5_000, 200_000, "requests of chance to Devaria's door"),
 }
 
 

@@ -34,12 +34,17 @@ from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
+    from litestar import Router
+
     from farhand.fronts.control.data import DataServer
     from farhand.fronts.control.tasks import Tasks
+    from farhand.fronts.devaria.door import DevariaDoor
+    from farhand.fronts.devaria.options import DevariaOptions
     from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
     from farhand.fronts.nextflow.deciding import Deciding
     from farhand.kits.service.options import ServiceOptions
+    from farhand.worker.puller import Puller, PullOptions
 
 
 class RunningHub:
@@ -52,12 +57,14 @@ class RunningHub:
         durables: Durables | None = None,
         http: HttpServer | None = None,
         tasks: Tasks | None = None,
+        devaria: DevariaDoor | None = None,
     ) -> None:
         self.hub = hub
         self._server = server
         self._durables = durables
         self._http = http
         self._tasks = tasks
+        self._devaria = devaria
 
     @property
     def durables(self) -> Durables | None:
@@ -86,6 +93,8 @@ class RunningHub:
             await self._http.stop()
         if self._tasks is not None:
             await self._tasks.stop()
+        if self._devaria is not None:
+            await self._devaria.stop()
         if self._durables is not None:
             await self._durables.stop()
         if self.hub.transfers.blobs is not None:
@@ -163,11 +172,13 @@ async def serve_hub(
     blobs: Blobs | None = None,
     blob_budget: int = 0,
     nextflow_policy: str = "",
+    devaria: DevariaOptions | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all. What Nextflow and its plugins tell it, the handler `nextflow_policy` decides, where one is named.
+    for not at all, and with it what `devaria` says. What Nextflow and its plugins tell it, the handler `nextflow_policy`
+    decides, where one is named.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -187,11 +198,12 @@ async def serve_hub(
     durables = None if store is None else Durables(hub, store, lease, keep)
     deciding = hub_deciding(hub, nextflow_policy)
     server = Server(hub, durables, {ACTION_SERVICE: action_service(deciding)})
-    door, tasks = None, None
+    door, tasks, pulled = None, None, None
     try:
         if http is not None:
             tasks = None if durables is None else _hub_tasks(hub, durables)
-            door = _http_server(hub, durables, tasks, deciding)
+            pulled = None if durables is None or devaria is None else _devaria_door(durables, devaria)
+            door = _http_server(hub, durables, _routers(tasks, deciding), pulled)
             await door.start(http)
         await server.start(address)
     except BaseException:
@@ -201,7 +213,7 @@ async def serve_hub(
         raise
     if durables is not None:
         durables.start()
-    return RunningHub(hub, server, durables, door, tasks)
+    return RunningHub(hub, server, durables, door, tasks, pulled)
 
 
 def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
@@ -212,16 +224,30 @@ def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
     return Tasks(hub, durables, HubWays())
 
 
-def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None, deciding: Deciding) -> HttpServer:
-    """The HTTP door, with the routes of every front that has some."""
+def _devaria_door(durables: Durables, options: DevariaOptions) -> DevariaDoor | None:
+    """Devaria's door; None where nobody has a key for it."""
+    from farhand.fronts.devaria.door import DevariaDoor
+
+    return DevariaDoor(durables, options) if options.on else None
+
+
+def _routers(tasks: Tasks | None, deciding: Deciding) -> list[Router]:
+    """The routes of other fronts on the HTTP port."""
     from farhand.fronts.control.routes import control_router
-    from farhand.fronts.http.server import HttpServer
     from farhand.fronts.nextflow.weblog import weblog_router
 
-    routers = [weblog_router(deciding)]
-    if tasks is not None:
-        routers.append(control_router(tasks))
-    return HttpServer(hub, durables, routers)
+    return [weblog_router(deciding), *([] if tasks is None else [control_router(tasks)])]
+
+
+def _http_server(hub: Hub, durables: Durables | None, routers: list[Router], devaria: DevariaDoor | None) -> HttpServer:
+    """The HTTP door, with the routes of every front that has some."""
+    from farhand.fronts.http.door import Mount
+    from farhand.fronts.http.server import HttpServer
+
+    mounts: list[Mount] = []
+    if devaria is not None:
+        mounts.append(Mount(devaria.path, devaria.app, devaria.body_limit))
+    return HttpServer(hub, durables, routers, mounts)
 
 
 def build_worker(
@@ -232,6 +258,13 @@ def build_worker(
 ) -> Worker:
     """A worker for `app` that runs handlers in this machine's threads and processes; see `Worker`."""
     return Worker(app, options, LocalThreads(), LocalProcesses(), link_loop, on_ready)
+
+
+def build_puller(app: App, options: PullOptions, on_known: Callable[[str], None]) -> Puller:
+    """A worker for `app` that asks a hub for jobs over HTTP; see `Puller`."""
+    from farhand.worker.puller import Puller
+
+    return Puller(app, options, LocalThreads(), LocalProcesses(), on_known)
 
 
 class RunningService:
@@ -378,6 +411,7 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 __all__ = [
     "RunningHub",
     "RunningService",
+    "build_puller",
     "build_worker",
     "new_loop",
     "open_blobs",

@@ -42,11 +42,15 @@ class Setting(msgspec.Struct, Generic[T], frozen=True):
     read: Callable[[Any], T]
     default: T
     doc: str
+    named: str = ""
+    """Its environment variable, where that isn't ``FARHAND_`` and its name."""
+    secret: bool = False
+    """Its value is shown to nobody."""
 
     @property
     def variable(self) -> str:
         """Its environment variable."""
-        return f"FARHAND_{self.name.upper()}"
+        return self.named or f"FARHAND_{self.name.upper()}"
 
 
 class Value(msgspec.Struct, Generic[T], frozen=True):
@@ -156,6 +160,13 @@ def _size(value: Any) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def _hosts(value: Any) -> str:
+    names = _text(value)
+    if not all(re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,253}", one.strip()) for one in names.split(",")):
+        raise ValueError("hosts with commas between them are needed")
+    return names
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
@@ -204,6 +215,57 @@ SQL_MAX_BYTES: Setting[Any] = Setting(
 SQL_TIMEOUT = Setting("sql_timeout", _lasting, 300.0, "seconds that such a query may take, to its last row")
 LOG_LEVEL = Setting("log_level", _one_of(*LEVELS), "info", "least of what is logged: debug, info, warning or error")
 LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the log: console, or json lines")
+_FOR_DEVARIA = "key that {} of Devaria's jobs show; none lets none of them in"
+DEVARIA_SUBMIT_KEY: Setting[str | None] = Setting(
+    "devaria_submit_api_key",
+    _text,
+    None,
+    _FOR_DEVARIA.format("submitters"),
+    named="DEVARIA_SUBMIT_API_KEY",
+    secret=True,
+)
+DEVARIA_RUNNER_KEY: Setting[str | None] = Setting(
+    "devaria_runner_api_key",
+    _text,
+    None,
+    _FOR_DEVARIA.format("runners"),
+    named="DEVARIA_RUNNER_API_KEY",
+    secret=True,
+)
+DEVARIA_ADMIN_KEY: Setting[str | None] = Setting(
+    "devaria_admin_api_key",
+    _text,
+    None,
+    _FOR_DEVARIA.format("administrators"),
+    named="DEVARIA_ADMIN_API_KEY",
+    secret=True,
+)
+DEVARIA_URL = Setting(
+    "devaria_worker_url",
+    _text,
+    "http://127.0.0.1:8080",
+    "URL that `farhand devaria-runner` pulls jobs from",
+    named="DEVARIA_WORKER_URL",
+)
+DEVARIA_GROUP = Setting("devaria_group", _group, "devaria", "group that Devaria's jobs are for")
+DEVARIA_LEASE = Setting(
+    "devaria_lease", _lease, 90.0, "seconds without a heartbeat after which a pull runner's job is given back"
+)
+DEVARIA_SUBMIT_RATE = Setting(
+    "devaria_submit_rate", _bound, 10, "checks and submits of Devaria's that an address may make a minute; 0 for any"
+)
+DEVARIA_STATUS_RATE = Setting(
+    "devaria_status_rate", _bound, 60, "status requests of Devaria's that an address may make a minute; 0 for any"
+)
+DEVARIA_RUNNER_RATE = Setting(
+    "devaria_runner_rate", _bound, 120, "requests that a pull runner may make a minute; 0 for any"
+)
+DEVARIA_PAGE_HOSTS: Setting[str | None] = Setting(
+    "devaria_page_hosts",
+    _hosts,
+    None,
+    "hosts of figpack pages, with commas between, that are asked though their addresses are not public",
+)
 
 SETTINGS: tuple[Setting[Any], ...] = (
     HUB,
@@ -224,6 +286,16 @@ SETTINGS: tuple[Setting[Any], ...] = (
     SQL_MAX_ROWS,
     SQL_MAX_BYTES,
     SQL_TIMEOUT,
+    DEVARIA_SUBMIT_KEY,
+    DEVARIA_RUNNER_KEY,
+    DEVARIA_ADMIN_KEY,
+    DEVARIA_URL,
+    DEVARIA_GROUP,
+    DEVARIA_LEASE,
+    DEVARIA_SUBMIT_RATE,
+    DEVARIA_STATUS_RATE,
+    DEVARIA_RUNNER_RATE,
+    DEVARIA_PAGE_HOSTS,
     LOG_LEVEL,
     LOG_FORMAT,
 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import durable, new, output, schedules, sql
+from farhand.cli import devaria, durable, new, output, schedules, sql
 from farhand.cli.flags import (
     AsJson,
     BlobBudget,
@@ -40,6 +40,7 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(durable.app)
+app.add_typer(devaria.app)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(new.app, name="new")
 app.add_typer(sql.app)
@@ -113,6 +114,7 @@ def hub(
         blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
         nextflow_policy=config.resolve(config.NEXTFLOW_POLICY, nextflow_policy).value,
         grace=config.resolve(config.GRACE, grace).value,
+        devaria=devaria.hub_options(),
     )
     raise typer.Exit(serving.run_hub(wanted))
 

@@ -112,6 +112,8 @@ def _settings(found: Findings, hub: str | None) -> None:
             shown = beside(found.settings[config.STORE.name]["value"])
         elif setting in (config.STORE, config.BLOBS):
             shown = urls.shown(one.value)
+        if setting.secret and one.value:
+            shown = "set"
         found.settings[setting.name] = {"value": shown, "source": one.source}
 
 

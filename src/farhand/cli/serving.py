@@ -10,6 +10,7 @@ from farhand.assembly import RunningHub, build_worker, new_loop, open_blobs, ope
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
+from farhand.fronts.devaria.options import DevariaOptions
 from farhand.model.durable import Keep
 from farhand.model.places import beside
 from farhand.worker.loading import load_app
@@ -30,6 +31,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     blob_budget: int
     nextflow_policy: str
     grace: float
+    devaria: DevariaOptions
 
 
 def run_hub(options: HubOptions) -> int:
@@ -60,6 +62,7 @@ async def _serve_hub(options: HubOptions) -> int:
         blobs=blobs,
         blob_budget=options.blob_budget,
         nextflow_policy=options.nextflow_policy,
+        devaria=options.devaria,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))
