@@ -177,8 +177,8 @@ async def serve_hub(
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all, and with it what `devaria` says. What Nextflow and its plugins tell it, the handler `nextflow_policy`
-    decides, where one is named.
+    for not at all, and with it what `devaria` says. What Nextflow and its plugins tell it, the handler
+    `nextflow_policy` decides, where one is named.
 
     Raises:
         PermissionDenied: a host is not loopback.
