@@ -20,8 +20,8 @@ from farhand.sql.statements import Statement, checked
 from farhand.sql.watching import Running
 
 CHUNK_ROWS = 1000
-CHUNK_BYTES = 48 * 1024
-"""Bytes of rows that a chunk aims at: it still goes into a frame that others share."""
+CHUNK_BYTES = 32 * 1024
+"""Bytes of rows that a chunk aims at: as JSON too it mostly still goes into a frame that others share."""
 FIRST_ROWS = 50
 """Rows that are fetched before it is known how large they are."""
 
