@@ -16,9 +16,10 @@ from farhand.cli import output
 from farhand.cli.arguments import Given
 from farhand.cli.asking import connected, interruptible
 from farhand.cli.mistyped import known, unserved
-from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.jobs import JobInfo
 from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
 from farhand.client.stream import raise_fault
+from farhand.client.submitting import JobFilter, SubmitOptions
 from farhand.errors import InvalidArguments
 from farhand.model import event as model
 from farhand.model.durable import Entry

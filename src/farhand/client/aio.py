@@ -16,20 +16,12 @@ from msgspec.structs import replace
 from farhand.client.calls import Reader, RunCall, kept
 from farhand.client.connection import Connection
 from farhand.client.deciding import DEADLINE, Decision
-from farhand.client.jobs import (
-    Job,
-    JobFilter,
-    JobInfo,
-    SubmitOptions,
-    job_info,
-    list_request,
-    submit_request,
-    uncache_request,
-)
+from farhand.client.jobs import Job, JobInfo, job_info
 from farhand.client.refs import by_name, by_ref, has_refs
 from farhand.client.rpc import SERVICE, ask
 from farhand.client.schedules import ScheduleInfo, schedule_info
 from farhand.client.stream import Receipt, Stream
+from farhand.client.submitting import JobFilter, SubmitOptions, list_request, submit_request, uncache_request
 from farhand.client.views import GroupInfo, HubInfo
 from farhand.client.window import Window
 from farhand.errors import DeadlineExceeded, FarhandError, InvalidArguments, OutcomeUnknown, Unavailable

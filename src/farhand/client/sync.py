@@ -20,10 +20,11 @@ from farhand.client import aio
 from farhand.client.aio import MAP_WINDOW
 from farhand.client.deciding import DEADLINE, Decision
 from farhand.client.jobs import Job as AsyncJob
-from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.jobs import JobInfo
 from farhand.client.schedules import ScheduleInfo
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.client.stream import Stream as AsyncStream
+from farhand.client.submitting import JobFilter, SubmitOptions
 from farhand.client.views import HubInfo
 from farhand.client.window import Window
 from farhand.errors import FarhandError, Unavailable
