@@ -148,7 +148,7 @@ def _start(program: str, folder: Path) -> S3Server:
 
 def _wait(server: S3Server) -> bool:
     """Until it serves and there is a bucket; whether it does."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 45
     steps = [urllib.request.Request(f"{server.endpoint}/healthz")]
     steps.append(urllib.request.Request(f"{server.filer}/buckets/{BUCKET}/", method="POST"))
     while steps and time.monotonic() < until and server.process.poll() is None:
