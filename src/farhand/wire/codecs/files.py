@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 
 from farhand.errors import InvalidArguments
@@ -86,6 +87,20 @@ class File:
         for one in span.pieces(size):
             yield memoryview(one)
 
+    def open(self) -> BinaryIO:
+        """Its bytes as an open file to read and seek in, wherever they are: what pyarrow, Pillow, `zipfile` and
+        `io.TextIOWrapper` take.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        if self._data is not None:
+            return io.BytesIO(self._data)
+        if self.path is not None:
+            return open(self.path, "rb")
+        assert self._span is not None, "what isn't in memory is on the disk"
+        return io.BufferedReader(_Part(self._span), BUFFER)
+
     def read(self) -> bytes:
         """All its bytes.
 
@@ -109,6 +124,42 @@ class File:
 
     def __repr__(self) -> str:
         return f"File({str(self.path or self.name)!r}, media={self.media!r})"
+
+
+class _Part(io.RawIOBase):
+    """A part of a file on the disk as a file of its own."""
+
+    def __init__(self, span: OnDisk) -> None:
+        self._span = span  # keeps the file on the disk
+        self._file = open(span.path, "rb", buffering=0)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._span.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"there is nothing before the file's beginning: {base + offset}")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        room = memoryview(buffer).cast("B")[: max(0, self._span.size - self._at)]
+        self._file.seek(self._span.start + self._at)
+        count = self._file.readinto(room) or 0
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def encode(value: Any) -> Encoded | None:
