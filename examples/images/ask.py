@@ -1,20 +1,23 @@
 """Have a folder of images classified, show how far it is and what went wrong, and keep the chart.
 
-python ask.py [FOLDER] [HOST:PORT]
+python ask.py [FOLDER]
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rich.progress import Progress
 
 import farhand
 
+HUB = os.environ.get("FARHAND_HUB", "localhost:50051")
 
-def main(folder: str = "digits", address: str = "localhost:50051") -> None:
+
+def main(folder: str = "digits") -> None:
     """The predictions come while the worker is at the next ones."""
-    with farhand.Client(address) as hub, Progress() as bar:
+    with farhand.Client(HUB) as hub, Progress() as bar:
         task = bar.add_task("waiting", total=None)
         stream = hub.stream(
             "classify",

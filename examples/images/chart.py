@@ -12,8 +12,8 @@ RIGHT, WRONG = (23, 96, 168), (206, 66, 44)
 
 
 def confusion_chart(counts: list[list[int]]) -> bytes:
-    """A PNG: a row a true class, a column a predicted one. What is right is blue, what is wrong red, each the deeper the
-    larger its share of the row."""
+    """A PNG: a row a true class, a column a predicted one. What is right is blue, what is wrong red, and deeper
+    the larger its share of the row is."""
     size = len(counts)
     side = CELL * size
     image = Image.new("RGB", (LEFT + side + EDGE, TOP + side + EDGE), PAPER)

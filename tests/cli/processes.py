@@ -131,6 +131,12 @@ def served(target: str) -> Iterator[str]:
         yield address
 
 
+def memory(pid: int, what: str) -> int:
+    """KiB of a process's memory: VmRSS now, VmHWM the most there was."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))
+
+
 def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     """Wait for what nothing signals."""
     end = time.monotonic() + seconds

@@ -125,3 +125,12 @@ def test_pages_about_apps_show_apps_that_load() -> None:
         names: dict[str, object] = {"__name__": page}
         exec(compile(code, page, "exec"), names)
         assert getattr(names["app"], "handlers")  # noqa: B009
+
+
+@pytest.mark.parametrize(("page", "example"), [("tutorials/image-folder", "images"), ("how-to/large-tables", "table")])
+def test_what_pages_show_of_an_example_is_the_examples(page: str, example: str) -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "examples" / example).glob("*.py"))
+    there = "\n".join(line.strip() for line in code.splitlines())
+    shown = blocks((ROOT / f"docs/{page}.md").read_text(), "python")
+    assert len(shown) > 3
+    assert [block for block in shown if "\n".join(map(str.strip, block.splitlines())) not in there] == []

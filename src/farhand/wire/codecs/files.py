@@ -131,7 +131,7 @@ class _Part(io.RawIOBase):
 
     def __init__(self, span: OnDisk) -> None:
         self._span = span  # keeps the file on the disk
-        self._file = open(span.path, "rb", buffering=0)
+        self._file = open(span.path, "rb", buffering=0)  # noqa: SIM115  # `close` closes it
         self._at = 0
 
     def readable(self) -> bool:
