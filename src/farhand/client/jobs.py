@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
@@ -148,10 +148,11 @@ class Job:
         backoff, offset = Backoff(), from_offset
         while True:
             try:
-                async for entry in self._attach(offset):
-                    backoff.reset()
-                    offset = entry.offset + 1
-                    yield entry
+                async with contextlib.aclosing(self._attach(offset)) as entries:
+                    async for entry in entries:
+                        backoff.reset()
+                        offset = entry.offset + 1
+                        yield entry
                 return
             except (Unavailable, Overloaded) as error:  # Overloaded: the loop over this took too long for an entry
                 if not error.retryable:
@@ -195,12 +196,12 @@ class Job:
         if ends and timeout is None:
             return await self._end()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout), contextlib.aclosing(self._here(self.kept())) as entries:
                 if ends:
                     return await self._end()
                 chunks: list[Payload] = []
                 first: int | None = None
-                async for entry in self._here(self.kept()):
+                async for entry in entries:
                     first = entry.offset if first is None else first
                     event = entry.event
                     report(event, progress, console)
@@ -247,15 +248,16 @@ class Job:
 
         return ticking(self._here(self.kept()))
 
-    async def _here(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[Entry, None]:
+    async def _here(self, entries: AsyncGenerator[Entry, None]) -> AsyncGenerator[Entry, None]:
         """Entries with what their refs stand for."""
         carriage = self._client.connection().carriage
-        async for entry in entries:
-            if entry.event.payload.media == _REF:
-                event = replace(entry.event, payload=await carriage.resolve(entry.event.payload))
-                yield replace(entry, event=event)
-            else:
-                yield entry
+        async with contextlib.aclosing(entries):
+            async for entry in entries:
+                if entry.event.payload.media == _REF:
+                    event = replace(entry.event, payload=await carriage.resolve(entry.event.payload))
+                    yield replace(entry, event=event)
+                else:
+                    yield entry
 
     async def kept(self) -> AsyncGenerator[Entry, None]:
         """As `watch`, from where its log begins, and on from there where that is cut meanwhile.
@@ -266,9 +268,10 @@ class Job:
         offset = 0
         while True:
             try:
-                async for entry in self.watch(offset):
-                    offset = entry.offset + 1
-                    yield entry
+                async with contextlib.aclosing(self.watch(offset)) as entries:
+                    async for entry in entries:
+                        offset = entry.offset + 1
+                        yield entry
                 return
             except LogPruned as error:
                 if error.first <= offset:
@@ -319,7 +322,7 @@ class Job:
                 connection.forget(call)
             await asyncio.sleep(backoff.next(random.random()))
 
-    async def _attach(self, offset: int) -> AsyncIterator[Entry]:
+    async def _attach(self, offset: int) -> AsyncGenerator[Entry, None]:
         connection = self._client.connection()
         async with connection.pool.stream() as channel:
             attach: Any = channel.unary_stream(
