@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -54,8 +55,8 @@ def test_an_open_file_reads_and_seeks(made: Callable[[Path, bytes], File], tmp_p
 
 @everywhere
 def test_what_others_read_with_takes_it(made: Callable[[Path, bytes], File], tmp_path: Path) -> None:
-    with io.TextIOWrapper(made(tmp_path, b"a,b\n1,2\n").open(), newline="") as file:
-        assert list(csv.DictReader(file)) == [{"a": "1", "b": "2"}]
+    with io.TextIOWrapper(made(tmp_path, b"a,b\n1,2\n").open(), newline="") as text:
+        assert list(csv.DictReader(text)) == [{"a": "1", "b": "2"}]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("x.txt", "in it")
@@ -82,3 +83,27 @@ def test_an_open_part_keeps_its_file(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said_when_it_is_opened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         File(tmp_path / "nothing").open()
+
+
+def test_a_save_that_fails_leaves_what_was_there_and_no_part(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(DATA)
+    (tmp_path / "kept").write_bytes(b"old")
+    shrunk = File.within(OnDisk(str(tmp_path / "source"), 0, len(DATA) + 1), "a.bin")
+    for target in ("kept", "new"):
+        with pytest.raises(OSError, match="has become shorter"):
+            shrunk.save(tmp_path / target)
+    assert (tmp_path / "kept").read_bytes() == b"old"
+    assert {one.name for one in tmp_path.iterdir()} == {"source", "kept"}
+
+
+def test_a_save_goes_through_links_and_into_pipes(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("there")
+    assert File.of(b"new", "a.bin").save(tmp_path / "link") == tmp_path / "link"
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there").read_bytes() == b"new"
+    ours, theirs = os.pipe()
+    File.of(b"through", "a.bin").save(f"/dev/fd/{theirs}")
+    os.close(theirs)
+    with open(ours, "rb") as file:
+        assert file.read() == b"through"

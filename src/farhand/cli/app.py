@@ -28,6 +28,8 @@ from farhand.cli.flags import (
     LogLevel,
     NextflowPolicy,
     OnlyGroup,
+    OutFolder,
+    OutPath,
     Pairs,
     Timeout,
 )
@@ -277,11 +279,12 @@ def run(
     group: Group = None,
     timeout: Timeout = None,
     label: Labels = None,
+    out: OutPath = "",
 ) -> None:
     """Run a handler and print its result as JSON. `a=1` follows the handler's schema, `a:=1` is JSON."""
     from farhand.cli import asking
 
-    asking.run(_ask(handler, pairs, json, hub, group, timeout, label, RUN_TIMEOUT))
+    asking.run(_ask(handler, pairs, json, hub, group, timeout, label, RUN_TIMEOUT), out)
 
 
 @app.command()
@@ -293,11 +296,12 @@ def stream(
     group: Group = None,
     timeout: Timeout = None,
     label: Labels = None,
+    out: OutFolder = "",
 ) -> None:
     """Run a handler and print each chunk as a line of JSON; progress and printed text go to stderr."""
     from farhand.cli import asking
 
-    asking.stream(_ask(handler, pairs, json, hub, group, timeout, label, STREAM_TIMEOUT))
+    asking.stream(_ask(handler, pairs, json, hub, group, timeout, label, STREAM_TIMEOUT), out)
 
 
 @app.command()

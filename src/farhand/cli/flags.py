@@ -56,6 +56,17 @@ Pairs = Annotated[
     list[str] | None, typer.Argument(metavar="[key=value | key:=json | key=@FILE]...", help="Arguments by name.")
 ]
 JsonArgs = Annotated[str | None, typer.Option("--json", metavar="'{…}'|@FILE|-", help="All arguments as one object.")]
+OutPath = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        metavar="PATH",
+        help="Write the result here: a file or bytes as they are, all else as JSON; a folder takes the files in it.",
+    ),
+]
+OutFolder = Annotated[
+    str, typer.Option("--out", metavar="FOLDER", help="Put files here, rather than show them as base64.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as where stdout isn't a terminal.")]
 LogLevel = Annotated[
     str | None, typer.Option("--log-level", metavar="|".join(config.LEVELS), help="The least that is logged.")

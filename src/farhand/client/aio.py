@@ -416,12 +416,15 @@ class AsyncClient(Calls):
         else is to have.
 
         Raises:
+            InvalidArguments: `ref` is none.
             RefNotFound, RefExpired, PermissionDenied: it is not to be had.
             DataDamaged: it arrived altered.
             OutOfSpace: there is no room for it here.
             DeadlineExceeded: `timeout` seconds have passed.
             Unavailable: the hub, or whoever holds it, isn't there.
         """
+        if not isinstance(ref, Ref):
+            raise InvalidArguments(f"a ref is fetched, as job.ref() gives one, not a {type(ref).__name__}")
         reader = self.reader
         try:
             async with asyncio.timeout(timeout):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mimetypes
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -110,16 +111,27 @@ class File:
         return b"".join(self.buffers())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write its bytes to `path`, into it under `name` where that is a folder; where they are.
+        """Write its bytes to `path`, into it under `name` where that is a folder; where they are. What is there is
+        replaced once all are written: whatever happens meanwhile leaves no part of them.
 
         Raises:
             OSError: it can't be written.
         """
         target = Path(path)
         target = target / self.name if target.is_dir() else target
-        with open(target, "wb") as file:
-            for one in self.buffers():
-                file.write(one)
+        if target.exists() and not target.is_file():  # a pipe, or /dev/stdout
+            with open(target, "wb") as file:
+                file.writelines(self.buffers())
+            return target
+        whole = target.resolve()
+        part = whole.with_name(f".{whole.name[:100]}.{secrets.token_hex(4)}.part")
+        try:
+            with open(part, "xb") as file:
+                file.writelines(self.buffers())
+            part.replace(whole)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
         return target
 
     def __repr__(self) -> str:
