@@ -9,8 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import structlog
-
 from farhand.errors import DeadlineExceeded, FarhandError, InvalidArguments
 
 DEADLINE: Final = 0.2
@@ -30,6 +28,7 @@ class Decision:
         self.default = default
         self._handler = handler
         self._event = event
+        self._log = _logger()
         self._began = time.perf_counter()
 
     async def of(self, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -52,7 +51,7 @@ class Decision:
     def _kept(self, decision: Any, code: str, why: str) -> Any:
         """The decision, once it is in the log."""
         latency = round(time.perf_counter() - self._began, 6)
-        log = _logger().bind(handler=self._handler, asked=self._event, decision=decision, latency=latency)
+        log = self._log.bind(handler=self._handler, asked=self._event, decision=decision, latency=latency)
         if code:
             log.warning("decided by default", error=code, why=why)
         else:
@@ -62,6 +61,8 @@ class Decision:
 
 def _logger() -> Any:
     """The program's own log, where it has set structlog up; else stderr, as stdout is for its results."""
+    import structlog  # brings rich with it, which a client that decides nothing doesn't need
+
     if structlog.is_configured():
         return structlog.get_logger("farhand.decisions")
     return structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
