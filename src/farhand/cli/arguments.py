@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from farhand.cli.output import Usage
-from farhand.cli.schemas import Schema, is_text
+from farhand.cli.schemas import Schema, is_text, takes_a_file
 from farhand.model.handler import HandlerSpec
 from farhand.wire.codecs.files import File
 
@@ -103,7 +103,7 @@ def _plain(text: str, of: Any, schema: Schema, name: str) -> Any:
         Usage: it names a file without an @.
     """
     choices = schema.choices(of)
-    if choices and all(one.get("title") == "File" for one in choices) and not text.lstrip().startswith("{"):
+    if takes_a_file(choices) and not text.lstrip().startswith("{"):
         raise Usage(f"{name} takes a file: {name}=@{text} sends that of this name")
     if is_text(schema, of) or any(text in one.get("enum", ()) or text == one.get("const") for one in choices):
         return text
