@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -28,7 +29,6 @@ class Decision:
         self.default = default
         self._handler = handler
         self._event = event
-        self._log = _logger()
         self._began = time.perf_counter()
 
     async def of(self, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -49,20 +49,26 @@ class Decision:
         return self._kept(self.default, DeadlineExceeded.code, f"nothing came within {self.deadline:g} s")
 
     def _kept(self, decision: Any, code: str, why: str) -> Any:
-        """The decision, once it is in the log."""
+        """The decision; it is put into the log."""
         latency = round(time.perf_counter() - self._began, 6)
-        log = self._log.bind(handler=self._handler, asked=self._event, decision=decision, latency=latency)
+        line = {"handler": self._handler, "asked": self._event, "decision": decision, "latency": latency}
         if code:
-            log.warning("decided by default", error=code, why=why)
-        else:
-            log.info("decided")
+            line |= {"error": code, "why": why}
+        if "structlog" in sys.modules:
+            _write(line)
+        else:  # loading it takes longer than many a deadline
+            threading.Thread(target=_write, args=(line,), name="farhand-decisions").start()
         return decision
 
 
-def _logger() -> Any:
-    """The program's own log, where it has set structlog up; else stderr, as stdout is for its results."""
-    import structlog  # brings rich with it, which a client that decides nothing doesn't need
+def _write(line: dict[str, Any]) -> None:
+    """Into the program's own log, where it has set structlog up; else to stderr, as stdout is for its results."""
+    import structlog
 
-    if structlog.is_configured():
-        return structlog.get_logger("farhand.decisions")
-    return structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+    log: Any = structlog.get_logger("farhand.decisions")
+    if not structlog.is_configured():
+        log = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+    if "error" in line:
+        log.warning("decided by default", **line)
+    else:
+        log.info("decided", **line)
