@@ -57,7 +57,7 @@ class Decision:
         if "structlog" in sys.modules:
             _write(line)
         else:  # loading it takes longer than many a deadline
-            threading.Thread(target=_write, args=(line,), name="farhand-decisions").start()
+            threading.Thread(target=_write, args=(line,), name="farhand-decisions", daemon=False).start()
         return decision
 
 
