@@ -48,7 +48,13 @@ async def run_dev(options: Options) -> int:
     """
     file = find_file(options.target.partition(":")[0]).resolve()
     signals = Signals()
-    async with await serve_hub(options.address, store=await open_store("memory:"), http=options.http) as hub:
+    serving = serve_hub(
+        options.address,
+        store=await open_store("memory:"),
+        http=options.http,
+        nextflow_policy=config.resolve(config.NEXTFLOW_POLICY).value,
+    )
+    async with await serving as hub:
         output.ready(ready_line(hub))
         dev = _Dev(options, file, hub, signals)
         while not signals.stop.is_set():
