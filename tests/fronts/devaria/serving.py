@@ -18,13 +18,18 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 """An id that nothing has."""
 
 
+def devaria_options(**options: Any) -> DevariaOptions:
+    """The keys above, and no bounds on rates, unless they are given."""
+    return DevariaOptions(**{**KEYS, **NO_RATES, **options})
+
+
 @asynccontextmanager
 async def devaria_hub(
     store: str = "memory:", *, address: str = "127.0.0.1:0", **options: Any
 ) -> AsyncIterator[RunningHub]:
     """A hub whose keys are the ones above, without bounds on rates unless they are given."""
-    wanted = DevariaOptions(**{**KEYS, **NO_RATES, **options})
-    async with await serve_hub(store=await open_store(store), http=address, devaria=wanted) as hub:
+    store_of_it = await open_store(store)
+    async with await serve_hub(store=store_of_it, http=address, devaria=devaria_options(**options)) as hub:
         yield hub
 
 

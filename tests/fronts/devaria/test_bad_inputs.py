@@ -68,7 +68,8 @@ def _bad_bodies() -> list[tuple[str, str, Any]]:
             if field not in MAY_BE_NULL:
                 found.append((name, field, {**body, field: None}))
             found += [(name, field, {**body, field: value}) for value in WRONG[field]]
-        found += [(name, "", whole) for whole in (None, [], "x", 1, True)]
+        wholes: tuple[Any, ...] = (None, [], "x", 1, True)
+        found += [(name, "", whole) for whole in wholes]
     return found
 
 

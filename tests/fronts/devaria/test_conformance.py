@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from farhand.fronts.devaria.options import DevariaOptions
 from farhand.testing.conformance.fronts import FrontConformance, FrontDriver
 from tests.fronts.devaria.driver import Driver
-from tests.fronts.devaria.serving import KEYS, NO_RATES, web_of
+from tests.fronts.devaria.serving import devaria_options, web_of
 from tests.fronts.scenarios import scenario_hub
 
 
@@ -20,6 +19,6 @@ class TestDevaria(FrontConformance):
 
     @pytest.fixture
     async def driver(self, request: pytest.FixtureRequest) -> AsyncIterator[FrontDriver]:
-        options = DevariaOptions(**KEYS, **NO_RATES, group="default")
+        options = devaria_options(group="default")
         async with scenario_hub(request.node.name, devaria=options) as hub, web_of(hub) as web:
             yield Driver(web)

@@ -77,7 +77,7 @@ async def test_a_job_that_ends_its_runners_is_parked() -> None:
             await web.claim(id)
 
         async def failed() -> bool:
-            return (await web.job(id))["status"] == "failed"
+            return bool((await web.job(id))["status"] == "failed")
 
         await until(failed)
         assert "attempts exhausted" in (await web.job(id))["error"]

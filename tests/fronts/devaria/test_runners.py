@@ -152,7 +152,7 @@ async def test_our_runner_serves_an_app_with_its_progress(tmp_path: Path) -> Non
         async with runner("ours", hub.http, tmp_path, "own:app"):
 
             async def progress() -> bool:
-                return (await web.job(id)).get("progress") == {"current": 1, "total": 2}
+                return bool((await web.job(id)).get("progress") == {"current": 1, "total": 2})
 
             await until(progress)
             (tmp_path / "go").touch()

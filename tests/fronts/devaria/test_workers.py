@@ -29,7 +29,11 @@ async def test_job_handlers_run_on_a_worker_of_the_hubs(hub: RunningHub, web: We
     ready, loop = asyncio.Event(), asyncio.get_running_loop()
     options = WorkerOptions(hub=hub.address, group="devaria")
     app = app_of({**JOB_HANDLERS, "shout": Shout})
-    worker = build_worker(app, options, lambda id: loop.call_soon_threadsafe(ready.set) and None)
+
+    def let_in(id: str) -> None:
+        loop.call_soon_threadsafe(ready.set)
+
+    worker = build_worker(app, options, let_in)
     running = asyncio.ensure_future(worker.run(grace=1.0))
     async with asyncio.timeout(20):
         await ready.wait()
