@@ -160,7 +160,9 @@ def _size(value: Any) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _hosts(value: Any) -> str:
+def _hosts(value: Any) -> str | None:
+    if value is None:
+        return None
     names = _text(value)
     if not all(re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,253}", one.strip()) for one in names.split(",")):
         raise ValueError("hosts with commas between them are needed")
@@ -218,7 +220,7 @@ LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the lo
 _FOR_DEVARIA = "key that {} of Devaria's jobs show; none lets none of them in"
 DEVARIA_SUBMIT_KEY: Setting[str | None] = Setting(
     "devaria_submit_api_key",
-    _text,
+    _place,
     None,
     _FOR_DEVARIA.format("submitters"),
     named="DEVARIA_SUBMIT_API_KEY",
@@ -226,7 +228,7 @@ DEVARIA_SUBMIT_KEY: Setting[str | None] = Setting(
 )
 DEVARIA_RUNNER_KEY: Setting[str | None] = Setting(
     "devaria_runner_api_key",
-    _text,
+    _place,
     None,
     _FOR_DEVARIA.format("runners"),
     named="DEVARIA_RUNNER_API_KEY",
@@ -234,7 +236,7 @@ DEVARIA_RUNNER_KEY: Setting[str | None] = Setting(
 )
 DEVARIA_ADMIN_KEY: Setting[str | None] = Setting(
     "devaria_admin_api_key",
-    _text,
+    _place,
     None,
     _FOR_DEVARIA.format("administrators"),
     named="DEVARIA_ADMIN_API_KEY",

@@ -39,10 +39,13 @@ class Web:
     def __init__(self, address: str) -> None:
         self.client = httpx.AsyncClient(base_url=f"http://{address}", timeout=30, trust_env=False)
         self.runner = ""
+        self.submit_key = SUBMIT
 
     async def ask(self, method: str, path: str, body: Any = None, *, key: str = "", **more: Any) -> httpx.Response:
         """Ask with the key that the path is for."""
-        level = RUNNER if path.startswith("/api/runner") else ADMIN if path.startswith("/api/admin") else SUBMIT
+        level = (
+            RUNNER if path.startswith("/api/runner") else ADMIN if path.startswith("/api/admin") else self.submit_key
+        )
         headers = {"Authorization": f"Bearer {key or level}", **more.pop("headers", {})}
         if level == RUNNER and self.runner:
             headers.setdefault("X-Runner-ID", self.runner)
