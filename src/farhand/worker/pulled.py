@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from farhand.core.console import last_text
 from farhand.model.event import Event, Kind, Progress
 from farhand.model.payload import Payload
 from farhand.wire.codecs.base import Encoded
@@ -43,7 +44,7 @@ class Pulled:
             if event.kind is Kind.PROGRESS:
                 self.progress = event.progress
             elif event.kind is Kind.CONSOLE:
-                self._text = cut(self._text + event.text, self._room)
+                self._text = cut(last_text((self._text, event.text)), self._room)
             elif event.kind is Kind.CHUNK:
                 self.chunks.append(event.payload)
             elif event.kind.final:
