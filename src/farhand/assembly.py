@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
     from farhand.kits.service.options import ServiceOptions
+    from farhand.worker.links.served import ServedOptions
+    from farhand.worker.links.snakepit import Bridge, Commands
 
 
 class RunningHub:
@@ -213,6 +215,13 @@ def build_worker(
     return Worker(app, options, LocalThreads(), LocalProcesses(), link_loop, on_ready)
 
 
+def build_snakepit(commands: Commands, options: ServedOptions) -> Bridge:
+    """A worker that a Snakepit pool calls, which runs handlers in this machine's threads and processes."""
+    from farhand.worker.links.snakepit import Bridge
+
+    return Bridge(commands, LocalThreads(), LocalProcesses(), options)
+
+
 class RunningService:
     """A service that serves: `http` and `grpc` are ``HOST:PORT`` as it listens. It is made of a hub that only its own
     worker dials, a door for orders and a door for data. An async context manager that stops at the end."""
@@ -357,6 +366,7 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 __all__ = [
     "RunningHub",
     "RunningService",
+    "build_snakepit",
     "build_worker",
     "new_loop",
     "open_blobs",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import durable, new, output, schedules
+from farhand.cli import durable, new, output, schedules, snakepit
 from farhand.cli.flags import (
     AsJson,
     ConfigFile,
@@ -37,6 +37,7 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(durable.app)
+app.add_typer(snakepit.app)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(new.app, name="new")
 

@@ -1,0 +1,5 @@
+"""x"""
+
+from farhand.worker.app import App
+
+app = App()
