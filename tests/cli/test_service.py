@@ -108,7 +108,7 @@ def test_with_a_store_a_tasks_status_outlives_a_restart_and_its_data_does_not(tm
         output = run(http, "Blob", size=100_000)
         id, failed = output["metadata"]["x-task-id"], order(http, "Raises")
         until(lambda: ask(http, "status", failed)["status"] == "failed")
-        left = order(http, "Named", text="left", seconds=20.0)
+        left = order(http, "Named", text="left", seconds=8.0)
         until(lambda: ask(http, "status", left)["progress"] == 50)
         process.kill()
     with started("service", APP, *flags, TMPDIR=str(tmp_path)) as process:

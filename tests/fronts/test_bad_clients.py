@@ -164,7 +164,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_its_jobs_cancelled(
     monkeypatch.setattr("farhand.fronts.grpc.conversation.BACKLOG_LIMIT", 2 << 20)
     async with RawClient(hub.address) as bad:
         await bad.greet()
-        endless = {"n": 10**9, "size": 100_000}
+        endless = {"n": 10**9, "size": 60_000}
         await bad.say(calls(range(1, 11), "count", endless, group="good", window=1 << 40, events=False))
 
         async def counting() -> bool:

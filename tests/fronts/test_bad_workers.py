@@ -235,11 +235,11 @@ async def test_a_message_over_4_mib_ends_the_worker(hub: RunningHub, good: Bysta
 async def test_a_worker_that_never_reads_is_cut_off_and_its_callers_know(
     hub: RunningHub, good: Bystander, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farhand.fronts.grpc.conversation.BACKLOG_LIMIT", 4 << 20)
+    monkeypatch.setattr("farhand.fronts.grpc.conversation.BACKLOG_LIMIT", 1 << 20)
     async with RawWorker(hub.address, slots=1000) as deaf, AsyncClient(hub.address) as caller:
         await deaf.greet()
-        megabyte = {"data": b"x" * 1_000_000}
-        asked = [asyncio.ensure_future(caller.run("work", megabyte, group="bad")) for _ in range(40)]
+        inline = {"data": b"x" * 60_000}
+        asked = [asyncio.ensure_future(caller.run("work", inline, group="bad")) for _ in range(400)]
 
         async def gone() -> bool:
             return [view.info.id for view in await good.client.workers()] == ["good"]

@@ -19,7 +19,7 @@ from tests.cli.processes import farhand, serving
 from tests.conftest import working
 from tests.fronts.raw import CLIENT, OPTIONS, Refusal
 
-PIECES, SIZE = 60, 1_000_000
+PIECES, SIZE = 1_000, 60_000
 WATCHERS = 8
 APP = """
 import farhand

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from farhand.assembly import RunningHub, build_worker, serve_hub
 from farhand.carriage.carriage import Carriage
+from farhand.carriage.landing import Landing
 from farhand.client import AsyncClient, Ref
 from farhand.engines.memory.store import MemoryStore
 from farhand.errors import InvalidArguments, OutcomeUnknown, PermissionDenied, RefExpired
@@ -91,6 +93,31 @@ async def test_it_comes_directly_where_there_is_a_port(hub: RunningHub, monkeypa
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("data", ["127.0.0.1:0", ""], ids=["direct", "relayed"])
+async def test_who_leaves_in_the_middle_lets_it_go(hub: RunningHub, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, written = asyncio.Event(), 0
+    write = Landing.write
+
+    async def slowly(self: Landing, piece: memoryview) -> None:
+        nonlocal written
+        begun.set()
+        written += len(piece)
+        await asyncio.sleep(0.01)
+        await write(self, piece)
+
+    monkeypatch.setattr(Landing, "write", slowly)
+    async with working(hub.address, data=data) as worker, AsyncClient(hub.address) as client:
+        call = asyncio.ensure_future(client.run("ones", {"size": 16 * BIG}))
+        await begun.wait()
+        assert worker._link.carriage.keeper.left
+        call.cancel()
+        assert isinstance((await asyncio.gather(call, return_exceptions=True))[0], asyncio.CancelledError)
+        async with asyncio.timeout(2):
+            while worker._link.carriage.keeper.left:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert written < 8 * BIG
+
+
 async def test_it_comes_by_the_hub_where_the_port_is_shut(hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = refuse_pulls(hub, monkeypatch)
     async with working(hub.address, data="127.0.0.1:0") as worker, AsyncClient(hub.address) as client:
@@ -142,6 +169,8 @@ async def test_refs_expire(hub: RunningHub) -> None:
         job = await client.submit("ones", {"size": BIG})
         await job.result()
         ref = await job.ref(expires_in=0.001)
+        while time.time() <= ref.expires:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         with pytest.raises(RefExpired):
             await client.fetch(ref)
         with pytest.raises(InvalidArguments, match="good for"):

@@ -36,6 +36,8 @@ FETCHING = 0.5
 DIRECT_FROM = 1024 * 1024
 """Bytes from which on it pays to ask for a data port and dial it."""
 DIAL_TIMEOUT = 2.0
+LEAVE = 1.0
+"""Seconds in which a fetch that nobody waits for any more tells the other end so."""
 SHUNNED = 60.0
 """Seconds for which a data port is left alone that couldn't be reached."""
 
@@ -53,6 +55,7 @@ class Carriage:
         self._pool = Pool(address)
         self._metadata = metadata or ()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._leaving: set[asyncio.Task[Any]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self._ports: dict[str, Pool] = {}
         self._shunned: dict[str, float] = {}
@@ -61,7 +64,10 @@ class Carriage:
     # -- sending -----------------------------------------------------------------------------------------------------
 
     def on_push(self, transfer: str, id: str, offset: int) -> None:
-        """The hub asks for what is held under `id`, from `offset` on."""
+        """The hub asks for what is held under `id`, from `offset` on; with no transfer, to let it go."""
+        if not transfer:
+            self.keeper.drop(id)
+            return
         self._track(self._push(transfer, id, offset))
 
     async def _push(self, transfer: str, id: str, offset: int) -> None:
@@ -83,7 +89,7 @@ class Carriage:
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, FarhandError):
                 pass  # whoever reads sees that it was cut off, and asks again
             except asyncio.CancelledError:
-                if not call.done():  # else the other end cancelled the stream, not somebody here this task
+                if _told_to_stop():
                     raise
             finally:
                 call.cancel()
@@ -139,7 +145,7 @@ class Carriage:
             except grpc.aio.AioRpcError as error:
                 raise error_of(error) from None
             except asyncio.CancelledError:
-                if not call.done():
+                if _told_to_stop():
                     raise
                 raise Unavailable("the hub cut the stream off") from None
             finally:
@@ -177,23 +183,37 @@ class Carriage:
             Unavailable: the hub, or whoever holds them, has been away for 15 s.
         """
         landing = Landing(ref)
+        fetching = asyncio.ensure_future(self._fetch_all(ref, landing))
+        try:
+            await asyncio.shield(fetching)
+        except asyncio.CancelledError:
+            landing.unwanted = True
+            leaving = self._track(_leave(fetching))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            raise
+        return landing.result()
+
+    async def _fetch_all(self, ref: Ref, landing: Landing) -> None:
         backoff, loop = Backoff(), asyncio.get_running_loop()
         progress, since = 0, loop.time()
         try:
             while True:
                 try:
                     await self._fetch(ref, landing)
-                    return landing.result()
+                    break
                 except _RETRIED as error:
                     if landing.offset > progress:
                         progress, since = landing.offset, loop.time()
                         backoff.reset()
-                    if self._closed or not error.retryable or loop.time() - since > PATIENCE:
+                    if self._closed or landing.unwanted or not error.retryable or loop.time() - since > PATIENCE:
                         raise
                 await asyncio.sleep(backoff.next(random.random()))
         except BaseException:
             landing.discard()
             raise
+        if landing.unwanted:
+            landing.discard()
 
     async def _fetch(self, ref: Ref, landing: Landing) -> None:
         port = await self._port(ref) if ref.direct and ref.size >= DIRECT_FROM else None
@@ -239,6 +259,9 @@ class Carriage:
                 await call.write(asked.SerializeToString())
                 while not landing.incoming.ended:
                     part = await call.read()
+                    if landing.unwanted:
+                        await _say_taken(call)
+                        return
                     if part is grpc.aio.EOF:
                         await _raise_end(call)
                     data = landing.incoming.take(part)
@@ -249,7 +272,7 @@ class Carriage:
             except grpc.aio.AioRpcError as error:
                 raise error_of(error) from None
             except asyncio.CancelledError:
-                if not call.done():
+                if _told_to_stop():
                     raise
                 raise Unavailable("the stream was cut off") from None
             finally:
@@ -278,6 +301,8 @@ class Carriage:
     async def close(self) -> None:
         """End what is under way."""
         self._closed = True
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=LEAVE)
         if self._sweeping is not None:
             self._sweeping.cancel()
         for task in self._tasks:
@@ -298,10 +323,17 @@ class Carriage:
         if self.keeper.left:
             self.watch()
 
-    def _track(self, work: Coroutine[Any, Any, None]) -> None:
+    def _track(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _told_to_stop() -> bool:
+    """Whether somebody here cancelled the current task; else it was the other end that cancelled the stream."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _reached(channel: grpc.aio.Channel) -> None:
@@ -336,16 +368,27 @@ async def _raise_end(call: Any) -> None:
     raise error_of(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailers, details))
 
 
+async def _leave(fetching: asyncio.Task[None]) -> None:
+    """Let a fetch that nobody waits for end by itself, but not for long."""
+    try:
+        await asyncio.wait({fetching}, timeout=LEAVE)
+    finally:
+        fetching.cancel()
+        await asyncio.gather(fetching, return_exceptions=True)
+
+
 async def _say_taken(call: Any) -> None:
-    """Tell the other end that all has arrived. If that fails, it holds the payload for a while, and that is all."""
+    """Tell the other end that no more is needed, and read what was on its way. If that fails, it holds the payload for
+    a while, and that is all."""
     try:
         await call.write(data_pb2.PullRequest(taken=True).SerializeToString())
         await call.done_writing()
-        await call.code()
+        while await call.read() is not grpc.aio.EOF:
+            pass
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         pass
     except asyncio.CancelledError:
-        if not call.done():
+        if _told_to_stop():
             raise
     finally:
         call.cancel()

@@ -15,7 +15,7 @@ from farhand.model.ref import Ref
 from farhand.wire.codecs.base import Encoded
 
 ROOM = 256 * 1024 * 1024
-"""Bytes held beyond which whoever makes more waits, unless nothing is held."""
+"""Bytes of memory held beyond which whoever makes more waits, unless nothing is held."""
 EXPIRES = 24 * 3600.0
 """Seconds for which the token of a held payload is good; it is let go much sooner."""
 
@@ -75,7 +75,7 @@ class Keeper:
         ref = sign_held(self._key, ref, self.holder)
         with self._lock:
             self._held[id] = Held(id, encoded, ref.token)
-            self._size += encoded.size
+            self._size += encoded.in_memory
         return ref
 
     def room(self) -> Future[None] | None:
@@ -114,7 +114,7 @@ class Keeper:
             held = self._held.pop(id, None)
             if held is None:
                 return
-            self._size -= held.encoded.size
+            self._size -= held.encoded.in_memory
             waiting, self._waiting = self._waiting, []
         for one in waiting:
             if not one.done():

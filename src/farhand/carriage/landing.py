@@ -73,6 +73,8 @@ class Landing:
     def __init__(self, ref: Ref) -> None:
         self.media = stands_for(ref)
         self.incoming = Incoming(ref.size)
+        self.unwanted = False
+        """Nobody waits for it any more."""
         self._size = ref.size
         self._memory = bytearray()
         self._pieces: list[memoryview] = []

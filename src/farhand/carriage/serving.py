@@ -25,6 +25,10 @@ PULLS_LIMIT = 64
 """Fetches at once; more are refused, and go by way of the hub."""
 
 
+class _Unwanted(Exception):
+    """The reader needs no more, or has left."""
+
+
 class DataPort:
     """Serves `DataService.Pull` for what `keeper` holds. Its verbs belong to one event loop."""
 
@@ -70,14 +74,30 @@ class DataPort:
                 raise PermissionDenied("this worker has no hub yet, and holds nothing")
             check_held(self._keeper.key, self._keeper.holder, asked.id, asked.token, self._now())
             held = self._keeper.get(asked.id)
-            await send(held, asked.offset, context.write)
-            second = await context.read()
-            if second is not grpc.aio.EOF and incoming.parse(data_pb2.PullRequest, second).taken:
+            said = asyncio.ensure_future(said_taken(context))
+
+            async def write(part: bytes) -> None:
+                if said.done():
+                    raise _Unwanted
+                await context.write(part)
+
+            with contextlib.suppress(_Unwanted):
+                await send(held, asked.offset, write)
+            if await said:
                 self._keeper.drop(asked.id)
         except TimeoutError:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "a pull begins with what is wanted")
         except FarhandError as error:
             await context.abort(getattr(grpc.StatusCode, error.grpc_status), error.message)
+
+
+async def said_taken(context: Any) -> bool:
+    """Whether the reader of a pull says that it needs the ref no more; not if it leaves without a word."""
+    try:
+        second = await context.read()
+        return second is not grpc.aio.EOF and incoming.parse(data_pb2.PullRequest, second).taken
+    except (FarhandError, grpc.aio.BaseError, asyncio.CancelledError):
+        return False
 
 
 def check_port(address: str) -> str:

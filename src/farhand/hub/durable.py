@@ -199,13 +199,12 @@ class Durables:
 
         Raises:
             JobNotFound: there is no such job.
-            Unavailable: it hasn't ended.
-            InvalidArguments: it streamed, so that its result is in its log.
+            InvalidArguments: it hasn't ended, or it streamed, so that its result is in its log.
             FarhandError: it ended otherwise than by success, as the class says.
         """
         kept = await self.get(id)
         if kept.last is None:
-            raise Unavailable(f"job {id} has not ended: wait for its result first")
+            raise InvalidArguments(f"job {id} has not ended: wait for its result first")
         if kept.last.fault is not None:
             raise to_error(kept.last.fault, kept.last.outcome)
         if kept.last.payload.media == _NO_VALUE:

@@ -55,13 +55,15 @@ class Holder(Protocol):
     """A connected peer that holds payloads. Called on the hub's loop; it must not block or raise."""
 
     def push(self, transfer: str, id: str, offset: int) -> None:
-        """Ask it to send the bytes of a ref from `offset` on, as this transfer."""
+        """Ask it to send the bytes of a ref from `offset` on, as this transfer; none: to let the ref go."""
 
 
 class Pipe:
     """One payload on its way from its holder to one reader; both ends run on the hub's loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: Callable[[], None]) -> None:
+        """`release` tells the holder that the ref isn't needed any more, where its own stream won't."""
+        self._release = release
         self._parts: deque[bytes] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self._full: asyncio.Future[None] | None = None
@@ -86,7 +88,7 @@ class Pipe:
         return not self._left
 
     async def finish(self) -> bool:
-        """That was all; whether the reader says that it has it, whole."""
+        """That was all; whether the reader says that it needs the ref no more."""
         self._over = True
         _wake(self._waiting)
         while self._parts and not self._left:
@@ -136,11 +138,13 @@ class Pipe:
             await self._waiting
 
     def leave(self, taken: bool = False) -> None:
-        """The reader is done; `taken`: it has all, whole."""
+        """The reader is done; `taken`: it needs the ref no more."""
         self._left = True
         self._parts.clear()
         if not self._taken.done():
             self._taken.set_result(taken)
+            if taken and not self._over:  # an answer that comes while a peer writes may get lost
+                self._release()
         _wake(self._full)
 
 
@@ -279,10 +283,11 @@ class Transfers:
     async def _from_holder(self, holder: str, id: str, offset: int) -> Pipe:
         if len(self._pipes) >= PIPES_LIMIT:
             raise Overloaded(f"this hub passes on {PIPES_LIMIT:,} large payloads already", retry_after=1.0)
-        transfer, pipe = secrets.token_hex(16), Pipe()
+        to = self._holders[holder][0]
+        transfer, pipe = secrets.token_hex(16), Pipe(lambda: to.push("", id, 0))
         self._pipes[transfer] = pipe
         try:
-            self._holders[holder][0].push(transfer, id, offset)
+            to.push(transfer, id, offset)
             await pipe.opened()
         except BaseException:
             pipe.leave()

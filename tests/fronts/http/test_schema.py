@@ -22,7 +22,8 @@ PLAIN = {f"GET {path}" for path in ("/v1/schedules", "/health/live", "/health/re
 PATHS = {
     "/v1/run/{handler}",
     "/v1/jobs",
-    *(f"/v1/jobs/{{job}}{verb}" for verb in ("", "/events", "/result", "/cancel", "/retry")),
+    *(f"/v1/jobs/{{job}}{verb}" for verb in ("", "/events", "/result", "/ref", "/cancel", "/retry")),
+    "/v1/refs/{ref}",
     *("/v1/workers", "/v1/handlers", "/v1/schedules", "/health/live", "/health/ready", "/metrics"),
 }
 LEAST_TIMEOUT, LEAST_LASTING, MOST_WAIT = 5.0, 3600.0, 0.05

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
 
+from farhand.carriage.serving import said_taken
 from farhand.errors import FarhandError, InvalidArguments, ProtocolViolation, RefNotFound, Unavailable
 from farhand.fronts.grpc.guard import Context
 from farhand.fronts.grpc.jobs import JobService
@@ -39,14 +41,15 @@ class DataService:
                 async for part in parts_of(source, asked.offset):
                     await context.write(part)
             return
-        taken = False
+        said = asyncio.ensure_future(said_taken(context))
         try:
             async for part in source:
+                if said.done():
+                    break
                 await context.write(part)
-            second = await context.read()
-            taken = second is not grpc.aio.EOF and incoming.parse(data_pb2.PullRequest, second).taken
+            await said
         finally:
-            source.leave(taken)
+            source.leave(said.done() and not said.cancelled() and said.result())
 
     async def push(self, requests: AsyncIterator[bytes], context: Context) -> data_pb2.PushResponse:
         """Push: of what a holder was asked for."""

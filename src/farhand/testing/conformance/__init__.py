@@ -1,1 +1,1 @@
-"""Suites that every engine of a port must pass. Subclass one in a test module and give it a fixture."""
+"""Suites that every engine of a port, and every front, must pass: subclass one in a test, and give it a fixture."""

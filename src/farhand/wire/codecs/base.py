@@ -63,6 +63,11 @@ class Encoded(msgspec.Struct, frozen=True):
     buffers: tuple[Any, ...]
     size: int
 
+    @property
+    def in_memory(self) -> int:
+        """Its bytes that aren't on the disk."""
+        return self.size - sum(one.size for one in self.buffers if type(one) is OnDisk)
+
     def pieces(self) -> Iterator[bytes | memoryview]:
         """Its bytes in their order, those on the disk in pieces of 1 MiB.
 
