@@ -94,7 +94,8 @@ async def _serve(commands: Commands, adapter: str, slots: int, ports: tuple[int,
 
 
 def announce(port: int) -> None:
-    """Say where a worker listens: in the file that ``SNAKEPIT_READY_FILE`` names, whole or not at all, and on stdout."""
+    """Say where a worker listens: in the file that ``SNAKEPIT_READY_FILE`` names, whole or not at all, and on
+    stdout."""
     named = os.environ.get(READY_FILE)
     if named:
         path = Path(named)

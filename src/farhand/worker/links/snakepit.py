@@ -1,8 +1,8 @@
-"""The link by which a Snakepit pool reaches a worker: its first generation's SnakepitBridge, served by gRPC on loopback.
+"""The link by which a Snakepit pool reaches a worker: its first generation's SnakepitBridge, served by gRPC on
+loopback.
 
-Calls become jobs of the executor (`worker/links/served.py`), and what those say becomes answers. Errors go in-band; only
-what is no request at all is refused by a status.
-"""
+Calls become jobs of the executor (`worker/links/served.py`), and what those say becomes answers. Errors go in-band;
+only what is no request at all is refused by a status."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ _OPTIONS = [
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker serves: each handler of `app` is a command.
 
-    `unary` and `stream` name those of its handlers that take any other command, as `command` and `args`; empty for none.
-    `known` are the commands that these two know; empty: they are asked whatever it is.
-    """
+    `unary` and `stream` name those of its handlers that take any other command, as `command` and `args`; empty for
+    none. `known` are the commands that these two know; empty: they are asked whatever it is."""
 
     app: App
     unary: str = ""
@@ -95,8 +94,8 @@ class Bridge:
     # -- its life ----------------------------------------------------------------------------------------------------
 
     async def start(self, port: int = BASE_PORT, port_range: int = PORT_RANGE) -> int:
-        """Run the app's lifespan, whose errors pass through, and listen on the first port that is free of `port` and the
-        `port_range` ports after it (port 0: any); which that is.
+        """Run the app's lifespan, whose errors pass through, and listen on the first port that is free of `port` and
+        the `port_range` ports after it (port 0: any); which that is.
 
         Raises:
             Unavailable: none is free.
@@ -167,8 +166,8 @@ class Bridge:
         return call
 
     async def _messages(self, order: Order) -> AsyncGenerator[bytes, None]:
-        """A stream's messages. The last chunk is marked, so each is held back until there is another, unless the handler
-        itself says whether it is the last."""
+        """A stream's messages. The last chunk is marked, so each is held back until there is another, unless the
+        handler itself says whether it is the last."""
         self._handled += 1
         request, index = order.request_id, 0
         held: dict[str, bytes] | None = None
