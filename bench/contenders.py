@@ -84,6 +84,13 @@ def _farhand_on_http() -> Iterator[Process]:
 
 
 @contextmanager
+def _snakepit() -> Iterator[Process]:
+    with ExitStack() as stack:
+        worker = stack.enter_context(Program("farhand snakepit-worker", subject.snakepit_command()))
+        yield _ready(stack, role("snakepit_client", subject.snakepit_address(worker.line())))
+
+
+@contextmanager
 def _litestar() -> Iterator[Process]:
     address = f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
@@ -167,5 +174,6 @@ TASKIQ = Contender("taskiq", _on_redis("taskiq"), _redis_with("taskiq", "taskiq-
 DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", "redis"))
 ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.lacks_postgres)
 ON_HTTP = Contender("farhand over HTTP", _farhand_on_http)
+SNAKEPIT = Contender("farhand snakepit-worker", _snakepit)
 LITESTAR = Contender("bare litestar", _litestar)
 PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

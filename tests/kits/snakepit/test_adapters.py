@@ -28,14 +28,19 @@ async def test_methods_are_commands() -> None:
 async def test_one_method_for_all_that_it_knows() -> None:
     async with pooled(load_adapter(f"{HERE}.Dispatching")) as (pool, _):
         assert dict((await pool.execute("compute", a=1, b=2)).result) == {"command": b"compute", "sum": b"3"}
-        assert chunks(await pool.stream("stream", n=2)) == [{"number": 0}]
+        said = await pool.stream("stream", n=2)
+        assert [(one.is_final, dict(one.chunk)) for one in said] == [
+            (False, {"number": b"0"}),
+            (False, {"number": b"1"}),
+            (True, {"number": b"last"}),
+        ]
         *_, last = await pool.stream("stream", n=1, fail=True)
         assert (last.is_final, last.error) == (True, "it broke")
         assert (await pool.execute("fly")).result["error"] == b"Unknown command: fly"
         (unknown,) = await pool.stream("fly")
         assert unknown.error == "Unknown streaming command: fly"
         assert (await pool.info()).supported_commands == ["compute", "stream"]
-        assert (await pool.execute("snakepit.execute", command="compute")).result["status"] == b"error"
+        assert (await pool.execute("snakepit.execute", a=1)).result["status"] == b"error"
 
 
 async def test_one_method_for_whatever_comes() -> None:

@@ -35,7 +35,7 @@ def test_it_finds_what_pythons_own_find(pattern: str, text: str) -> None:
     "pattern", ["(a+)+$", "(a|a)*b", ".*.*.*.*.*x", "(a?){300}b", "([ab]*a[ab]{9}){9}x", "(.*)*(.*)*y"]
 )
 def test_what_ruins_others_ends_soon(pattern: str) -> None:
-    one, line = Pattern(pattern), "ab" * 2000 + "a" * 4000 + "!"
+    one, line = Pattern(pattern), "a" * 8000 + "!"
     began = time.process_time()
     assert not one.found(line)
     assert time.process_time() - began < 5

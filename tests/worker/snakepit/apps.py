@@ -166,7 +166,8 @@ class Plain:
     def numbers(self, n: int) -> Iterator[int]:
         yield from range(n)
 
-    def remember(self, ctx: Any, key: str) -> list[str]:
+    def remember(self, ctx: farhand.Context, key: str) -> list[str]:
+        assert ctx.session is not None
         keys: list[str] = ctx.session.setdefault("keys", [])
         keys.append(key)
         return keys

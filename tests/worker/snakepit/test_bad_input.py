@@ -201,10 +201,11 @@ with grpc.insecure_channel("127.0.0.1:" + sys.argv[1], options=[("grpc.enable_ht
     asked, said = kind("ExecuteRequest"), kind("ExecuteResponse")
     execute = channel.unary_unary(base + "Execute", asked.SerializeToString, said.FromString)
     stream = channel.unary_stream(base + "ExecuteStream", asked.SerializeToString, kind("StreamResponse").FromString)
-    health = channel.unary_unary(base + "Health", kind("HealthRequest").SerializeToString, kind("HealthResponse").FromString)
+    asks, tells = kind("HealthRequest"), kind("HealthResponse")
+    health = channel.unary_unary(base + "Health", asks.SerializeToString, tells.FromString)
     answer = execute(asked(command="add", args={"a": b"1", "b": b"2"}), timeout=20)
     last = [one.is_final for one in stream(asked(command="count", args={"n": b"3"}), timeout=20)]
-    print(json.dumps([json.loads(answer.result["result"]), last, health(kind("HealthRequest")(), timeout=20).healthy]))
+    print(json.dumps([json.loads(answer.result["result"]), last, health(asks(), timeout=20).healthy]))
 """
 
 

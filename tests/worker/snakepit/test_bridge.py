@@ -235,6 +235,8 @@ async def test_a_drain_lets_what_runs_finish() -> None:
     async with pooled(Commands(app=apps.app)) as (pool, bridge):
         apps.renew()
         call = pool.opened("hang")
+        await asyncio.wait_for(apps.began.wait(), 10)
+        apps.renew()
         running = asyncio.ensure_future(pool.execute("hang", timeout_ms=500))
         await asyncio.wait_for(apps.began.wait(), 10)
         await bridge.drain(2)

@@ -8,8 +8,8 @@ name; a generator streams. A class may have, beside or instead of them, one meth
   ``{"data": chunk, "is_final": bool, "error": text}``;
 - ``supported_commands()`` or ``get_supported_commands()``, or a list of that name: the commands which these two know.
 
-A parameter named ``ctx`` gets the `farhand.Context`, in whose ``session`` a session's state is.
-"""
+A parameter of a command that is annotated `farhand.Context`, or named ``ctx`` and not annotated, gets the context, in
+whose ``session`` a session's state is; so does one named ``ctx`` of a method for all commands."""
 
 from __future__ import annotations
 
