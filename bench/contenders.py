@@ -91,6 +91,12 @@ def _farhand_ai_server() -> Iterator[Process]:
         yield _ready(stack, role("nextflow_client", f"127.0.0.1:{port}"))
 
 
+def _snakepit() -> Iterator[Process]:
+    with ExitStack() as stack:
+        worker = stack.enter_context(Program("farhand snakepit-worker", subject.snakepit_command()))
+        yield _ready(stack, role("snakepit_client", subject.snakepit_address(worker.line())))
+
+
 @contextmanager
 def _litestar() -> Iterator[Process]:
     address = f"127.0.0.1:{free_port()}"
@@ -176,5 +182,6 @@ DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", 
 ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.lacks_postgres)
 ON_HTTP = Contender("farhand over HTTP", _farhand_on_http)
 AI_SERVER = Contender("farhand's AI server", _farhand_ai_server)
+SNAKEPIT = Contender("farhand snakepit-worker", _snakepit)
 LITESTAR = Contender("bare litestar", _litestar)
 PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

@@ -16,6 +16,7 @@ from bench.contenders import (
     ON_POSTGRES,
     PROCRASTINATE,
     RAY,
+    SNAKEPIT,
     TASKIQ,
     Contender,
 )
@@ -123,6 +124,14 @@ COMPARISONS = (
         Order(FARHAND, "unary", 64),
         (Order(GRPC, "unary", 64),),
         Target(">=", 0.45),
+    ),
+    Comparison(
+        "snakepit",
+        "64 Snakepit Execute in flight, vs a bare unary echo",
+        "calls/s",
+        Order(SNAKEPIT, "rate", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.6),
     ),
     Comparison(
         "http",

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from farhand.fronts.http.server import HttpServer
     from farhand.fronts.nextflow.deciding import Deciding
     from farhand.kits.service.options import ServiceOptions
+    from farhand.worker.links.served import ServedOptions
+    from farhand.worker.links.snakepit import Bridge, Commands
     from farhand.worker.puller import Puller, PullOptions
 
 
@@ -267,6 +269,13 @@ def build_puller(app: App, options: PullOptions, on_known: Callable[[str], None]
     return Puller(app, options, LocalThreads(), LocalProcesses(), on_known)
 
 
+def build_snakepit(commands: Commands, options: ServedOptions) -> Bridge:
+    """A worker that a Snakepit pool calls, which runs handlers in this machine's threads and processes."""
+    from farhand.worker.links.snakepit import Bridge
+
+    return Bridge(commands, LocalThreads(), LocalProcesses(), options)
+
+
 class RunningService:
     """A service that serves: `http` and `grpc` are ``HOST:PORT`` as it listens. It is made of a hub that only its own
     worker dials, a door for orders and a door for data. An async context manager that stops at the end."""
@@ -412,6 +421,7 @@ __all__ = [
     "RunningHub",
     "RunningService",
     "build_puller",
+    "build_snakepit",
     "build_worker",
     "new_loop",
     "open_blobs",

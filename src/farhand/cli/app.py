@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import devaria, durable, new, output, schedules, sql
+from farhand.cli import devaria, durable, new, output, schedules, snakepit, sql
 from farhand.cli.flags import (
     AsJson,
     BlobBudget,
@@ -43,6 +43,7 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(durable.app)
 app.add_typer(devaria.app)
+app.add_typer(snakepit.app)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(new.app, name="new")
 app.add_typer(sql.app)

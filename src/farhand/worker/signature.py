@@ -68,7 +68,8 @@ class Signature:
             else:
                 fields.append((parameter.name, hint, msgspec.field(default_factory=_constant(parameter.default))))
                 self._defaults[parameter.name] = parameter.default
-        self._hints = {field[0]: field[1] for field in fields}
+        self.hints: dict[str, Any] = {field[0]: field[1] for field in fields}
+        """The parameters that callers fill, by name."""
         self.required = [field[0] for field in fields if len(field) == 2]
         self._struct = msgspec.defstruct(
             f"{name}_arguments", fields, kw_only=True, forbid_unknown_fields=not self._open, gc=False
@@ -133,7 +134,7 @@ class Signature:
         problems: list[dict[str, str]] = []
         if isinstance(given, dict):
             strict = args.media not in (_AS_JSON, _AS_OPEN_JSON)
-            for field, hint in self._hints.items():
+            for field, hint in self.hints.items():
                 if field in given:
                     message = _mismatch(given[field], hint, strict)
                     if message:
@@ -141,15 +142,15 @@ class Signature:
                 elif field in self.required:
                     problems.append({"path": field, "message": "is missing"})
             if not self._open:
-                problems += [self._unknown(str(key)) for key in given if key not in self._hints]
+                problems += [self._unknown(str(key)) for key in given if key not in self.hints]
         if not problems:
             problems.append(_located("", first))
         text = "; ".join(f"{one['path']}: {one['message']}" for one in problems)
         return InvalidArguments(f"the arguments don't fit {self.name!r}: {text}", problems=problems, handler=self.name)
 
     def _unknown(self, key: str) -> dict[str, str]:
-        near = get_close_matches(key, self._hints, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(self._hints) or 'none'}"
+        near = get_close_matches(key, self.hints, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(self.hints) or 'none'}"
         return {"path": key, "message": f"is not an argument; {hint}"}
 
     def parameters_schema(self) -> bytes:
