@@ -43,6 +43,15 @@ def _farhand() -> Iterator[Process]:
 
 
 @contextmanager
+def _farhand_with_agent() -> Iterator[Process]:
+    with ExitStack() as stack:
+        hub = stack.enter_context(Program("farhand hub", subject.hub_command()))
+        address = subject.hub_address(hub.line())
+        _ready(stack, role("agnt_agent", address))
+        yield _ready(stack, role("agnt_client", address))
+
+
+@contextmanager
 def _farhand_on_postgres() -> Iterator[Process]:
     with ExitStack() as stack:
         store = subject.postgres_store(services.POSTGRES, stack.enter_context(services.schema()))
@@ -183,5 +192,6 @@ ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.
 ON_HTTP = Contender("farhand over HTTP", _farhand_on_http)
 AI_SERVER = Contender("farhand's AI server", _farhand_ai_server)
 SNAKEPIT = Contender("farhand snakepit-worker", _snakepit)
+ON_AGNT = Contender("farhand with an agent", _farhand_with_agent)
 LITESTAR = Contender("bare litestar", _litestar)
 PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

@@ -12,6 +12,7 @@ from bench.contenders import (
     GRPC,
     LITESTAR,
     NATS,
+    ON_AGNT,
     ON_HTTP,
     ON_POSTGRES,
     PROCRASTINATE,
@@ -148,6 +149,14 @@ COMPARISONS = (
         Order(AI_SERVER, "unary", 64),
         (Order(GRPC, "unary", 64),),
         Target(">=", 0.8),
+    ),
+    Comparison(
+        "agnt",
+        "64 SendCommand in flight to one agent, vs a bare unary echo",
+        "commands/s",
+        Order(ON_AGNT, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.4),
     ),
     Comparison(
         "first-chunk",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SLOTS = 256
 RUN = "/farhand.v1.ClientService/Run"
 CONNECT = "/farhand.v1.WorkerService/Connect"
+AGENTS = "/agnt.AgntService/Connect"
+COMMAND = "/agnt.ClientService/SendCommand"
+AGENT, ROW = "bench", '[{"x": 1}]'
+"""The group of the agent that is measured, and what it answers."""
 FIRST_OF = 3
 """Chunks of the stream whose first is waited for."""
 

@@ -14,9 +14,9 @@ from farhand.engines.local.loops import new_loop, run_process
 from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
 from farhand.errors import InvalidArguments, Unavailable
+from farhand.fronts.agnt.door import AgntDoor, AgntOptions
 from farhand.fronts.grpc.server import Server
-from farhand.fronts.nextflow.actions import SERVICE as ACTION_SERVICE
-from farhand.fronts.nextflow.actions import action_service
+from farhand.fronts.nextflow.actions import ActionDoor
 from farhand.fronts.nextflow.asking import hub_deciding
 from farhand.hub.durable import Durables
 from farhand.hub.leases import LEASE
@@ -175,12 +175,14 @@ async def serve_hub(
     blob_budget: int = 0,
     nextflow_policy: str = "",
     devaria: DevariaOptions | None = None,
+    agnt: AgntOptions | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
     for not at all, and with it what `devaria` says. What Nextflow and its plugins tell it, the handler
-    `nextflow_policy` decides, where one is named.
+    `nextflow_policy` decides, where one is named. `agnt` is how it serves database agents and their callers on its gRPC
+    port.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -199,7 +201,7 @@ async def serve_hub(
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
     deciding = hub_deciding(hub, nextflow_policy)
-    server = Server(hub, durables, {ACTION_SERVICE: action_service(deciding)})
+    server = Server(hub, durables, [AgntDoor(hub, agnt), ActionDoor(deciding)])
     door, tasks, pulled = None, None, None
     try:
         if http is not None:
@@ -418,6 +420,7 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 
 
 __all__ = [
+    "AgntOptions",
     "RunningHub",
     "RunningService",
     "build_puller",

@@ -169,6 +169,13 @@ def _hosts(value: Any) -> str | None:
     return names
 
 
+def _message(value: Any) -> int:
+    size = _size(value)
+    if not 4 * 2**20 <= size <= 2**31:
+        raise ValueError("4MiB to 2GiB are needed")
+    return min(size, 2**31 - 1)
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in words:
@@ -206,6 +213,16 @@ BLOB_BUDGET: Setting[Any] = Setting(
 )
 NEXTFLOW_POLICY = Setting(
     "nextflow_policy", _handler, "", "handler that decides what a hub answers Nextflow; by default it only confirms"
+)
+AGNT_TIMEOUT: Setting[Any] = Setting(
+    "agnt_timeout", _limit, 300.0, "seconds that a command for database agents (`SendCommand`) may take"
+)
+AGNT_SLOTS = Setting("agnt_slots", _count, 32, "commands that one database agent is given at once")
+AGNT_RESULT = Setting(
+    "agnt_result",
+    _message,
+    4 * 1024 * 1024,
+    "bytes that one answer of a database agent may take, 4MiB to 2GiB; the hub then takes such messages of anyone",
 )
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
@@ -280,6 +297,9 @@ SETTINGS: tuple[Setting[Any], ...] = (
     BLOBS,
     BLOB_BUDGET,
     NEXTFLOW_POLICY,
+    AGNT_TIMEOUT,
+    AGNT_SLOTS,
+    AGNT_RESULT,
     GROUP,
     SLOTS,
     PROCESSES,

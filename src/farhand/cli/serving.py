@@ -6,7 +6,17 @@ import asyncio
 
 import msgspec
 
-from farhand.assembly import RunningHub, build_worker, new_loop, open_blobs, open_store, run_process, serve_hub
+from farhand import config
+from farhand.assembly import (
+    AgntOptions,
+    RunningHub,
+    build_worker,
+    new_loop,
+    open_blobs,
+    open_store,
+    run_process,
+    serve_hub,
+)
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
@@ -39,6 +49,19 @@ def run_hub(options: HubOptions) -> int:
     return run_process(_serve_hub(options))
 
 
+def agnt_options() -> AgntOptions:
+    """How a hub serves database agents, by the settings.
+
+    Raises:
+        BadSetting: one makes no sense.
+    """
+    return AgntOptions(
+        timeout=config.resolve(config.AGNT_TIMEOUT).value or config.AGNT_TIMEOUT.default,
+        slots=config.resolve(config.AGNT_SLOTS).value,
+        result=config.resolve(config.AGNT_RESULT).value,
+    )
+
+
 def ready_line(hub: RunningHub) -> str:
     """What says that a hub serves; the last word is the address that workers and clients dial."""
     http = f"http://{hub.http} and " if hub.http else ""
@@ -47,6 +70,7 @@ def ready_line(hub: RunningHub) -> str:
 
 async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
+    agnt = agnt_options()
     store = await open_store(options.store)
     try:
         blobs = open_blobs(options.blobs or beside(options.store))
@@ -63,6 +87,7 @@ async def _serve_hub(options: HubOptions) -> int:
         blob_budget=options.blob_budget,
         nextflow_policy=options.nextflow_policy,
         devaria=options.devaria,
+        agnt=agnt,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

@@ -8,12 +8,31 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from farhand.fronts.nextflow.deciding import Deciding
+from farhand.model.limits import MESSAGE_LIMIT
 from farhand.wire.nextflow.observations import TaskObservation
 
 SERVICE = "nf_ai_comms.AiActionService"
 METHOD = "SendTaskObservation"
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ActionDoor:
+    """What the hub's gRPC server mounts (`fronts.grpc.mounts.Mount`)."""
+
+    names = (SERVICE,)
+    pool = TaskObservation.DESCRIPTOR.file.pool
+    receive_limit = MESSAGE_LIMIT
+
+    def __init__(self, deciding: Deciding) -> None:
+        self._deciding = deciding
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """The service."""
+        return [action_service(self._deciding)]
+
+    def close(self) -> None:
+        """Nobody stays."""
 
 
 def action_service(deciding: Deciding) -> grpc.GenericRpcHandler:
@@ -23,6 +42,8 @@ def action_service(deciding: Deciding) -> grpc.GenericRpcHandler:
     """
 
     async def send(request: bytes, context: Context) -> bytes:
+        if len(request) > MESSAGE_LIMIT:  # where another door on the port takes larger ones
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"the observation is over {MESSAGE_LIMIT:,} bytes")
         try:
             observation = TaskObservation.FromString(request)
         except (DecodeError, UnicodeDecodeError):
