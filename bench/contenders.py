@@ -100,6 +100,7 @@ def _farhand_ai_server() -> Iterator[Process]:
         yield _ready(stack, role("nextflow_client", f"127.0.0.1:{port}"))
 
 
+@contextmanager
 def _snakepit() -> Iterator[Process]:
     with ExitStack() as stack:
         worker = stack.enter_context(Program("farhand snakepit-worker", subject.snakepit_command()))

@@ -91,8 +91,8 @@ def test_an_unknown_name_that_is_near_none_lists_all(tmp_path: Path) -> None:
         resolve(SLOTS, None, {}, tmp_path)
 
 
-NO_FLAGS = {setting.name: "" for setting in config.SETTINGS if setting.name.startswith("devaria_")}
-"""Settings of a door that a hub may have, which have no flags of their own; and one whose flag is short."""
+NO_FLAGS = {setting.name: "" for setting in config.SETTINGS if setting.name.startswith(("agnt_", "devaria_"))}
+"""Settings of doors that a hub may have, which have no flags of their own; and one whose flag is short."""
 NO_FLAGS["devaria_worker_url"] = "--url"
 
 
