@@ -9,12 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farhand.core.machine import Limits
 from farhand.engines.local.loops import new_loop, run_process
 from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
 from farhand.errors import InvalidArguments, Unavailable
 from farhand.fronts.agnt.door import AgntDoor, AgntOptions
+from farhand.fronts.devaria.options import DevariaOptions
 from farhand.fronts.grpc.server import Server
 from farhand.fronts.nextflow.actions import ActionDoor
 from farhand.fronts.nextflow.asking import hub_deciding
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from farhand.fronts.control.data import DataServer
     from farhand.fronts.control.tasks import Tasks
     from farhand.fronts.devaria.door import DevariaDoor
-    from farhand.fronts.devaria.options import DevariaOptions
     from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
     from farhand.fronts.nextflow.deciding import Deciding
@@ -47,6 +49,16 @@ if TYPE_CHECKING:
     from farhand.worker.links.served import ServedOptions
     from farhand.worker.links.snakepit import Bridge, Commands
     from farhand.worker.puller import Puller, PullOptions
+
+
+class Doors(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hub serves other systems: `nextflow_policy` is the handler that decides what Nextflow and its plugins are
+    answered, empty for none; `devaria` has the keys of Devaria's door, which is shut without any; `agnt` the bounds of
+    database agents and their callers."""
+
+    nextflow_policy: str = ""
+    devaria: DevariaOptions = DevariaOptions()
+    agnt: AgntOptions = AgntOptions()
 
 
 class RunningHub:
@@ -173,16 +185,12 @@ async def serve_hub(
     keep: Keep = KEEP,
     blobs: Blobs | None = None,
     blob_budget: int = 0,
-    nextflow_policy: str = "",
-    devaria: DevariaOptions | None = None,
-    agnt: AgntOptions | None = None,
+    doors: Doors | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all, and with it what `devaria` says. What Nextflow and its plugins tell it, the handler
-    `nextflow_policy` decides, where one is named. `agnt` is how it serves database agents and their callers on its gRPC
-    port.
+    for not at all. `doors` is what other systems find there.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -200,13 +208,14 @@ async def serve_hub(
     transfers = Transfers(secret, blobs, data_of, budget=blob_budget)
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
-    deciding = hub_deciding(hub, nextflow_policy)
-    server = Server(hub, durables, [AgntDoor(hub, agnt), ActionDoor(deciding)])
+    doors = doors or Doors()
+    deciding = hub_deciding(hub, doors.nextflow_policy)
+    server = Server(hub, durables, [AgntDoor(hub, doors.agnt), ActionDoor(deciding)])
     door, tasks, pulled = None, None, None
     try:
         if http is not None:
             tasks = None if durables is None else _hub_tasks(hub, durables)
-            pulled = None if durables is None or devaria is None else _devaria_door(durables, devaria)
+            pulled = None if durables is None else _devaria_door(durables, doors.devaria)
             door = _http_server(hub, durables, _routers(tasks, deciding), pulled)
             await door.start(http)
         await server.start(address)
@@ -421,6 +430,8 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 
 __all__ = [
     "AgntOptions",
+    "DevariaOptions",
+    "Doors",
     "RunningHub",
     "RunningService",
     "build_puller",

@@ -101,6 +101,7 @@ def hub(
 ) -> None:
     """Start a hub. SIGTERM drains it; a second one stops it at once."""
     from farhand.cli import serving
+    from farhand.cli.doors import doors
     from farhand.model.durable import Keep
 
     _log(log_level, log_format)
@@ -115,9 +116,8 @@ def hub(
         ),
         blobs=config.resolve(config.BLOBS, blobs).value,
         blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
-        nextflow_policy=config.resolve(config.NEXTFLOW_POLICY, nextflow_policy).value,
+        doors=doors(nextflow_policy),
         grace=config.resolve(config.GRACE, grace).value,
-        devaria=devaria.hub_options(),
     )
     raise typer.Exit(serving.run_hub(wanted))
 

@@ -13,7 +13,8 @@ from rich.markup import escape
 
 from farhand import config
 from farhand.assembly import RunningHub, open_store, serve_hub
-from farhand.cli import output, supervisor
+from farhand.cli import output
+from farhand.cli.doors import doors, supervisor
 from farhand.cli.schemas import command
 from farhand.cli.serving import ready_line
 from farhand.cli.signals import Signals
@@ -52,7 +53,7 @@ async def run_dev(options: Options) -> int:
         options.address,
         store=await open_store("memory:"),
         http=options.http,
-        nextflow_policy=config.resolve(config.NEXTFLOW_POLICY).value,
+        doors=doors(),
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

@@ -9,31 +9,9 @@ import typer
 from farhand import config
 
 if TYPE_CHECKING:
-    from farhand.fronts.devaria.options import DevariaOptions
+    pass
 
 app = typer.Typer(add_completion=False)
-
-
-def hub_options() -> DevariaOptions:
-    """What the settings say of Devaria's door.
-
-    Raises:
-        BadSetting: one of them makes no sense.
-    """
-    from farhand.fronts.devaria.options import DevariaOptions
-
-    hosts = config.resolve(config.DEVARIA_PAGE_HOSTS).value or ""
-    return DevariaOptions(
-        submit_key=config.resolve(config.DEVARIA_SUBMIT_KEY).value or "",
-        runner_key=config.resolve(config.DEVARIA_RUNNER_KEY).value or "",
-        admin_key=config.resolve(config.DEVARIA_ADMIN_KEY).value or "",
-        group=config.resolve(config.DEVARIA_GROUP).value,
-        lease=config.resolve(config.DEVARIA_LEASE).value,
-        submit_rate=config.resolve(config.DEVARIA_SUBMIT_RATE).value,
-        status_rate=config.resolve(config.DEVARIA_STATUS_RATE).value,
-        runner_rate=config.resolve(config.DEVARIA_RUNNER_RATE).value,
-        page_hosts=tuple(one.strip() for one in hosts.split(",") if one.strip()),
-    )
 
 
 @app.command("devaria-runner")

@@ -6,9 +6,8 @@ import asyncio
 
 import msgspec
 
-from farhand import config
 from farhand.assembly import (
-    AgntOptions,
+    Doors,
     RunningHub,
     build_worker,
     new_loop,
@@ -20,7 +19,6 @@ from farhand.assembly import (
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
-from farhand.fronts.devaria.options import DevariaOptions
 from farhand.model.durable import Keep
 from farhand.model.places import beside
 from farhand.worker.loading import load_app
@@ -29,8 +27,7 @@ from farhand.worker.worker import WorkerOptions
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL, and so is
-    `blobs`, None for beside the store; times in seconds, `blob_budget` in bytes; `nextflow_policy` is a handler's name,
-    or empty."""
+    `blobs`, None for beside the store; times in seconds, `blob_budget` in bytes; `doors` is what other systems find."""
 
     address: str
     http: str | None
@@ -39,27 +36,13 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     keep: Keep
     blobs: str | None
     blob_budget: int
-    nextflow_policy: str
+    doors: Doors
     grace: float
-    devaria: DevariaOptions
 
 
 def run_hub(options: HubOptions) -> int:
     """Serve a hub until a signal; its exit status."""
     return run_process(_serve_hub(options))
-
-
-def agnt_options() -> AgntOptions:
-    """How a hub serves database agents, by the settings.
-
-    Raises:
-        BadSetting: one makes no sense.
-    """
-    return AgntOptions(
-        timeout=config.resolve(config.AGNT_TIMEOUT).value or config.AGNT_TIMEOUT.default,
-        slots=config.resolve(config.AGNT_SLOTS).value,
-        result=config.resolve(config.AGNT_RESULT).value,
-    )
 
 
 def ready_line(hub: RunningHub) -> str:
@@ -70,7 +53,6 @@ def ready_line(hub: RunningHub) -> str:
 
 async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
-    agnt = agnt_options()
     store = await open_store(options.store)
     try:
         blobs = open_blobs(options.blobs or beside(options.store))
@@ -85,9 +67,7 @@ async def _serve_hub(options: HubOptions) -> int:
         keep=options.keep,
         blobs=blobs,
         blob_budget=options.blob_budget,
-        nextflow_policy=options.nextflow_policy,
-        devaria=options.devaria,
-        agnt=agnt,
+        doors=options.doors,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from farhand.assembly import RunningHub, open_store, serve_hub
+from farhand.assembly import Doors, RunningHub, open_store, serve_hub
 from farhand.fronts.devaria.options import DevariaOptions
 
 SUBMIT, RUNNER, ADMIN = "submit-key", "runner-key", "admin-key"
@@ -29,7 +29,7 @@ async def devaria_hub(
 ) -> AsyncIterator[RunningHub]:
     """A hub whose keys are the ones above, without bounds on rates unless they are given."""
     store_of_it = await open_store(store)
-    async with await serve_hub(store=store_of_it, http=address, devaria=devaria_options(**options)) as hub:
+    async with await serve_hub(store=store_of_it, http=address, doors=Doors(devaria=devaria_options(**options))) as hub:
         yield hub
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from farhand.assembly import Doors
 from farhand.testing.conformance.fronts import FrontConformance, FrontDriver
 from tests.fronts.devaria.driver import Driver
 from tests.fronts.devaria.serving import devaria_options, web_of
@@ -20,5 +21,5 @@ class TestDevaria(FrontConformance):
     @pytest.fixture
     async def driver(self, request: pytest.FixtureRequest) -> AsyncIterator[FrontDriver]:
         options = devaria_options(group="default")
-        async with scenario_hub(request.node.name, devaria=options) as hub, web_of(hub) as web:
+        async with scenario_hub(request.node.name, doors=Doors(devaria=options)) as hub, web_of(hub) as web:
             yield Driver(web)

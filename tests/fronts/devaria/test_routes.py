@@ -205,7 +205,7 @@ async def test_a_level_without_a_key_lets_nobody_in() -> None:
             assert answer.status_code == 401
         await web.told("GET", "/api/admin/stats", key=RUNNER)
     async with (
-        await serve_hub(store=await open_store("memory:"), http="127.0.0.1:0", devaria=DevariaOptions()) as hub,
+        await serve_hub(store=await open_store("memory:"), http="127.0.0.1:0") as hub,
         httpx.AsyncClient(trust_env=False) as client,
     ):
         answer = await client.post(f"http://{hub.http}/api/jobs/check", headers={"Authorization": "Bearer x"})

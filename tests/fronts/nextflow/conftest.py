@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from farhand.assembly import RunningHub
+from farhand.assembly import Doors, RunningHub
 from tests.fronts.nextflow.scenario_app import app
 from tests.fronts.scenarios import scenario_hub
 
@@ -16,7 +16,7 @@ APP = "tests.fronts.nextflow.scenario_app:app"
 
 @pytest.fixture
 async def serving(request: pytest.FixtureRequest) -> AsyncIterator[RunningHub]:
-    async with scenario_hub(request.node.name, app, APP, nextflow_policy="policy") as hub:
+    async with scenario_hub(request.node.name, app, APP, doors=Doors(nextflow_policy="policy")) as hub:
         yield hub
 
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from farhand.assembly import RunningHub, serve_hub
+from farhand.assembly import Doors, RunningHub, serve_hub
 from farhand.model.limits import MESSAGE_LIMIT, TEXT_LIMIT
 from farhand.wire.nextflow.actions import Action
 from farhand.wire.nextflow.observations import TaskObservation, plain
@@ -109,7 +109,7 @@ async def test_a_hub_without_a_policy_confirms() -> None:
 
 async def test_a_policy_that_streams_is_no_policy(request: pytest.FixtureRequest) -> None:
     async with (
-        scenario_hub(request.node.name, app, REFERENCE, nextflow_policy="count") as hub,
+        scenario_hub(request.node.name, app, REFERENCE, doors=Doors(nextflow_policy="count")) as hub,
         grpc.aio.insecure_channel(hub.address, options=OPTIONS) as channel,
     ):
         action = await asked(channel.unary_unary(PATH), TaskObservation())
@@ -121,7 +121,7 @@ async def test_a_policy_that_streams_is_no_policy(request: pytest.FixtureRequest
 
 async def test_a_policy_that_nobody_serves_is_told_before_the_askers_deadline() -> None:
     async with (
-        await serve_hub(nextflow_policy="nobody") as hub,
+        await serve_hub(doors=Doors(nextflow_policy="nobody")) as hub,
         grpc.aio.insecure_channel(hub.address, options=OPTIONS) as channel,
     ):
         observation = TaskObservation(event_id="e").SerializeToString()
