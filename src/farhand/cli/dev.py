@@ -13,8 +13,8 @@ from rich.markup import escape
 
 from farhand import config
 from farhand.assembly import RunningHub, open_store, serve_hub
-from farhand.cli import output
-from farhand.cli.doors import doors, supervisor
+from farhand.cli import output, supervisor
+from farhand.cli.doors import doors
 from farhand.cli.schemas import command
 from farhand.cli.serving import ready_line
 from farhand.cli.signals import Signals
