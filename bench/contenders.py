@@ -93,6 +93,21 @@ def _farhand_on_http() -> Iterator[Process]:
 
 
 @contextmanager
+def _farhand_ai_server() -> Iterator[Process]:
+    port = free_port()
+    with ExitStack() as stack:
+        _ready(stack, role("nextflow_server", str(port)))
+        yield _ready(stack, role("nextflow_client", f"127.0.0.1:{port}"))
+
+
+@contextmanager
+def _snakepit() -> Iterator[Process]:
+    with ExitStack() as stack:
+        worker = stack.enter_context(Program("farhand snakepit-worker", subject.snakepit_command()))
+        yield _ready(stack, role("snakepit_client", subject.snakepit_address(worker.line())))
+
+
+@contextmanager
 def _litestar() -> Iterator[Process]:
     address = f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
@@ -176,6 +191,8 @@ TASKIQ = Contender("taskiq", _on_redis("taskiq"), _redis_with("taskiq", "taskiq-
 DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", "redis"))
 ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.lacks_postgres)
 ON_HTTP = Contender("farhand over HTTP", _farhand_on_http)
+AI_SERVER = Contender("farhand's AI server", _farhand_ai_server)
+SNAKEPIT = Contender("farhand snakepit-worker", _snakepit)
 ON_AGNT = Contender("farhand with an agent", _farhand_with_agent)
 LITESTAR = Contender("bare litestar", _litestar)
 PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contenders import (
+    AI_SERVER,
     DRAMATIQ,
     FARHAND,
     GRPC,
@@ -16,6 +17,7 @@ from bench.contenders import (
     ON_POSTGRES,
     PROCRASTINATE,
     RAY,
+    SNAKEPIT,
     TASKIQ,
     Contender,
 )
@@ -125,12 +127,28 @@ COMPARISONS = (
         Target(">=", 0.45),
     ),
     Comparison(
+        "snakepit",
+        "64 Snakepit Execute in flight, vs a bare unary echo",
+        "calls/s",
+        Order(SNAKEPIT, "rate", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.6),
+    ),
+    Comparison(
         "http",
         "64 POST /v1/run/add in flight, vs a bare litestar echo",
         "requests/s",
         Order(ON_HTTP, "rate", 64, "/v1/run/add"),
         (Order(LITESTAR, "rate", 64, "/echo"),),
         Target(">=", 0.5),
+    ),
+    Comparison(
+        "nextflow",
+        "64 observations in flight at an AI server, vs a bare unary echo",
+        "calls/s",
+        Order(AI_SERVER, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.8),
     ),
     Comparison(
         "agnt",
@@ -237,7 +255,27 @@ LARGE = (
 )
 """Large results."""
 
-_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE)
+SQL_ROWS = Figure("sql-rows", "rows of sql.query by way of the hub, vs psycopg alone", "rows/s", Target(">=", 0.4))
+"""A query to PostgreSQL, in chunks."""
+
+DEVARIA_ANSWER = Figure(
+    "devaria-answer", "a check or submit at 200 a second, 16 submitters and 8 runners", "ms p99", Target("<=", 20)
+)
+DEVARIA_TWICE = Figure("devaria-once", "jobs not answered, or not computed once", "jobs", Target("<=", 0))
+DEVARIA = (DEVARIA_ANSWER, DEVARIA_TWICE)
+"""Of a hub whose jobs are pulled over HTTP, in SQLite."""
+
+_ALL: tuple[Comparison | Figure, ...] = (
+    *COMPARISONS,
+    *DURABLE,
+    *IDLE,
+    *SSE,
+    *CLAIMS,
+    *ARRAYS,
+    *LARGE,
+    SQL_ROWS,
+    *DEVARIA,
+)
 TITLES = {one.name: one.title for one in _ALL}
 
 

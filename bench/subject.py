@@ -62,6 +62,38 @@ def worker_command(hub: str, slots: int = SLOTS, app: str = "bench.handlers:app"
     ]
 
 
+def sql_worker_command(hub: str, database: str) -> list[str]:
+    """A worker beside a database, given as NAME=URL."""
+    return [sys.executable, "-m", "farhand", "sql-worker", "--hub", hub, "--database", database]
+
+
+def snakepit_command() -> list[str]:
+    """A worker that a Snakepit pool calls, on a free port."""
+    return [sys.executable, "-m", "farhand", "snakepit-worker", "--port", "0", "--adapter", "bench.handlers:app"]
+
+
+def snakepit_address(ready_line: str) -> str:
+    """``HOST:PORT`` as its ready line says it."""
+    return f"127.0.0.1:{ready_line.rpartition('=')[2]}"
+
+
+def execute(channel: grpc.aio.Channel) -> Callable[[], Awaitable[None]]:
+    """One Execute of `echo`, as a pool sends it."""
+    from farhand.wire.snakepit._pb import snakepit_pb2
+
+    pb: Any = snakepit_pb2
+    kinds = pb.ExecuteRequest.SerializeToString, pb.ExecuteResponse.FromString
+    call: Any = channel.unary_unary("/snakepit.SnakepitBridge/Execute", *kinds)
+    request = pb.ExecuteRequest(command="echo", args={"text": timing.PAYLOAD.encode()}, request_id="1")
+    wanted = timing.PAYLOAD.encode()
+
+    async def once() -> None:
+        answer = await call(request, timeout=30)
+        timing.expect(answer.result["result"], wanted)
+
+    return once
+
+
 class Caller:
     """The Python client's calls."""
 

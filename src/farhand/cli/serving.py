@@ -6,9 +6,8 @@ import asyncio
 
 import msgspec
 
-from farhand import config
 from farhand.assembly import (
-    AgntOptions,
+    Doors,
     RunningHub,
     build_worker,
     new_loop,
@@ -21,39 +20,29 @@ from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
 from farhand.model.durable import Keep
+from farhand.model.places import beside
 from farhand.worker.loading import load_app
 from farhand.worker.worker import WorkerOptions
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL; times in seconds,
-    `blob_budget` in bytes."""
+    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL, and so is
+    `blobs`, None for beside the store; times in seconds, `blob_budget` in bytes; `doors` is what other systems find."""
 
     address: str
     http: str | None
     store: str
     lease: float
     keep: Keep
+    blobs: str | None
     blob_budget: int
+    doors: Doors
     grace: float
 
 
 def run_hub(options: HubOptions) -> int:
     """Serve a hub until a signal; its exit status."""
     return run_process(_serve_hub(options))
-
-
-def agnt_options() -> AgntOptions:
-    """How a hub serves database agents, by the settings.
-
-    Raises:
-        BadSetting: one makes no sense.
-    """
-    return AgntOptions(
-        timeout=config.resolve(config.AGNT_TIMEOUT).value or config.AGNT_TIMEOUT.default,
-        slots=config.resolve(config.AGNT_SLOTS).value,
-        result=config.resolve(config.AGNT_RESULT).value,
-    )
 
 
 def ready_line(hub: RunningHub) -> str:
@@ -64,17 +53,21 @@ def ready_line(hub: RunningHub) -> str:
 
 async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
-    agnt = agnt_options()
     store = await open_store(options.store)
+    try:
+        blobs = open_blobs(options.blobs or beside(options.store))
+    except BaseException:
+        await store.close()
+        raise
     serving = serve_hub(
         options.address,
         store=store,
         lease=options.lease,
         http=options.http,
         keep=options.keep,
-        blobs=open_blobs(options.store),
+        blobs=blobs,
         blob_budget=options.blob_budget,
-        agnt=agnt,
+        doors=options.doors,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

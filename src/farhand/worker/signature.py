@@ -19,6 +19,7 @@ import msgspec
 from farhand.errors import InvalidArguments
 from farhand.model.payload import Media, Payload
 from farhand.wire.codecs.base import Arrived
+from farhand.wire.codecs.growth import check_growth
 from farhand.wire.fitting import foreign, is_pydantic
 from farhand.wire.fitting import schema as foreign_schema
 from farhand.wire.values import DEFAULT, Codecs, no_ext
@@ -67,7 +68,8 @@ class Signature:
             else:
                 fields.append((parameter.name, hint, msgspec.field(default_factory=_constant(parameter.default))))
                 self._defaults[parameter.name] = parameter.default
-        self._hints = {field[0]: field[1] for field in fields}
+        self.hints: dict[str, Any] = {field[0]: field[1] for field in fields}
+        """The parameters that callers fill, by name."""
         self.required = [field[0] for field in fields if len(field) == 2]
         self._struct = msgspec.defstruct(
             f"{name}_arguments", fields, kw_only=True, forbid_unknown_fields=not self._open, gc=False
@@ -88,6 +90,7 @@ class Signature:
 
         Raises:
             InvalidArguments: they don't fit; `details["problems"]` lists each wrong field.
+            TooLarge: they would take far more memory than their size allows.
         """
         values = self._decode(args, codecs)
         if self._plain:
@@ -104,6 +107,7 @@ class Signature:
     def _decode(self, args: Payload, codecs: Codecs) -> Any:
         try:
             if args.media == _AS_MSGPACK:
+                check_growth(args.data)
                 return self._msgpack.decode(args.data)
             if args.media == _AS_JSON or args.media == _AS_OPEN_JSON:
                 return self._json.decode(args.data)
@@ -111,6 +115,7 @@ class Signature:
                 return self._msgpack.decode(b"\x80")
             if args.media == _AS_BUNDLE:
                 bundle = codecs.bundle((args.data,), args if isinstance(args, Arrived) else None)
+                check_growth(bundle.body)
                 whole = msgspec.msgpack.Decoder(self._struct, dec_hook=foreign, ext_hook=bundle.ext)
                 return whole.decode(bundle.body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, MemoryError) as error:
@@ -129,7 +134,7 @@ class Signature:
         problems: list[dict[str, str]] = []
         if isinstance(given, dict):
             strict = args.media not in (_AS_JSON, _AS_OPEN_JSON)
-            for field, hint in self._hints.items():
+            for field, hint in self.hints.items():
                 if field in given:
                     message = _mismatch(given[field], hint, strict)
                     if message:
@@ -137,15 +142,15 @@ class Signature:
                 elif field in self.required:
                     problems.append({"path": field, "message": "is missing"})
             if not self._open:
-                problems += [self._unknown(str(key)) for key in given if key not in self._hints]
+                problems += [self._unknown(str(key)) for key in given if key not in self.hints]
         if not problems:
             problems.append(_located("", first))
         text = "; ".join(f"{one['path']}: {one['message']}" for one in problems)
         return InvalidArguments(f"the arguments don't fit {self.name!r}: {text}", problems=problems, handler=self.name)
 
     def _unknown(self, key: str) -> dict[str, str]:
-        near = get_close_matches(key, self._hints, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(self._hints) or 'none'}"
+        near = get_close_matches(key, self.hints, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(self.hints) or 'none'}"
         return {"path": key, "message": f"is not an argument; {hint}"}
 
     def parameters_schema(self) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from farhand.assembly import AgntOptions, RunningHub, serve_hub
+from farhand.assembly import AgntOptions, Doors, RunningHub, serve_hub
 from farhand.core.machine import Limits
 from farhand.wire.agnt._pb import agnt_pb2
 from tests.fronts.agnt.conftest import Load
@@ -139,7 +139,7 @@ async def test_an_agent_that_is_lost_in_mid_command_fails_it_at_once(
 
 async def test_a_command_ends_at_its_timeout_and_the_slot_is_free(load: Load) -> None:
     async with (
-        await serve_hub(agnt=AgntOptions(timeout=0.3)) as hub,
+        await serve_hub(doors=Doors(agnt=AgntOptions(timeout=0.3))) as hub,
         Caller(hub.address) as caller,
         Agent(hub.address) as agent,
     ):
@@ -245,7 +245,7 @@ async def test_an_agent_may_ask_for_work_with_its_first_heartbeat(hub: RunningHu
 
 async def test_more_commands_than_slots_wait_and_move_up() -> None:
     async with (
-        await serve_hub(agnt=AgntOptions(slots=2)) as hub,
+        await serve_hub(doors=Doors(agnt=AgntOptions(slots=2))) as hub,
         Caller(hub.address) as caller,
         Agent(hub.address) as agent,
     ):

@@ -11,7 +11,7 @@ import grpc
 import msgspec
 import pytest
 
-from farhand.assembly import AgntOptions, RunningHub, serve_hub
+from farhand.assembly import AgntOptions, Doors, RunningHub, serve_hub
 from farhand.client import AsyncClient
 from farhand.fronts.agnt.door import AgntDoor
 from farhand.hub.service import Hub
@@ -33,7 +33,7 @@ OVER = b"x" * (MESSAGE_LIMIT + 1)
 @pytest.fixture
 async def wide() -> AsyncIterator[RunningHub]:
     """A hub that takes answers of any size."""
-    async with await serve_hub(agnt=AgntOptions(result=2**31 - 1)) as hub:
+    async with await serve_hub(doors=Doors(agnt=AgntOptions(result=2**31 - 1))) as hub:
         yield hub
 
 

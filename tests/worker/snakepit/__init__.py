@@ -1,0 +1,1 @@
+"""The link that Snakepit's pools call."""
