@@ -26,6 +26,7 @@ from tests.tallies import Tally
 SERVICES = {
     "agnt.AgntService",
     "agnt.ClientService",
+    "nf_ai_comms.AiActionService",
     "farhand.v1.DataService",
     "farhand.v1.WorkerService",
     "farhand.v1.ClientService",
