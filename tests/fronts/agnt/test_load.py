@@ -118,6 +118,9 @@ class Field:
         assert len(running) == len(self.agents)
         assert all(0 <= count <= self.slots for count in running.values())
         assert sum(running.values()) == self.hub.running
+        for agent, *_, worker in self.agents:
+            kept = len(agent._jobs), len(agent._requests)
+            assert kept == (running[f"db:{worker}"],) * 2  # nothing is kept of what is over
 
 
 async def play(slots: int, steps: list[tuple[str, int]]) -> None:

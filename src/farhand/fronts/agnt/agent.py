@@ -36,12 +36,13 @@ _ANY_JSON = (int(Media.JSON), int(Media.OPEN_JSON))
 class Asked:
     """A job that the agent has, from its assignment to its end. `query` is None for a command of `SendCommand`."""
 
-    __slots__ = ("begun", "chunks", "credit", "job", "media", "message", "over", "query", "waiter", "work")
+    __slots__ = ("begun", "chunks", "credit", "job", "media", "message", "over", "query", "request", "waiter", "work")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.message = b""
         self.query: rows.Query | None = None
+        self.request = ""
         self.media = _MSGPACK
         self.begun = self.over = False
         self.chunks = 0
@@ -166,9 +167,9 @@ class Agent:
                 link = self.link
                 if asked.over or link is None:
                     continue
-                request = str(uuid.uuid4())
-                self._requests[request] = asked
-                data, asked.message = messages.asked(asked.message, request), b""
+                asked.request = str(uuid.uuid4())
+                self._requests[asked.request] = asked
+                data, asked.message = messages.asked(asked.message, asked.request), b""
                 asked.begun = True
                 self._hub.tell(on.JobStarted(link, asked.job.id))
                 try:
@@ -219,7 +220,7 @@ class Agent:
         self._beats |= said.heartbeat
         self._hub.tell(on.WorkerHeard(link))
         asked = self._requests.pop(said.request, None) if said.request else None
-        if asked is not None and not asked.over:
+        if asked is not None:
             self._answered(asked, said)
         self._hub.settle()
 
@@ -297,3 +298,4 @@ class Agent:
         asked.over = True
         asked.message = b""
         self._jobs.pop(asked.job.id, None)
+        self._requests.pop(asked.request, None)
