@@ -9,7 +9,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/bytecode
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-all chaos gen gen-check compat lock clean
+.PHONY: help demo test check format bench bench-all chaos devaria gen gen-check compat lock clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -48,10 +48,17 @@ $(VENV)/.bench-all: requirements/bench-all.txt $(VENV)/.run
 	$(BIN)/uv pip install --quiet --python .venv-compat/bin/python --no-deps -e .
 	@touch $@
 
+.venv-devaria/.done: requirements/devaria.txt $(BIN)/uv
+	$(BIN)/uv venv --quiet --python $(BIN)/python --clear .venv-devaria
+	$(BIN)/uv pip install --quiet --python .venv-devaria/bin/python --require-hashes -r requirements/devaria.txt
+	@touch $@
+
 demo: $(VENV)/.run ## set everything up and show what farhand does
 	$(BIN)/farhand demo
 
-test: $(VENV)/.dev ## run all tests
+devaria: .venv-devaria/.done ## install the runners of others, which the tests let pull
+
+test: $(VENV)/.dev devaria ## run all tests
 	$(BIN)/coverage run --data-file=.cache/coverage --source=farhand.core,farhand.model -m pytest -q tests/core tests/model
 	$(BIN)/coverage report --data-file=.cache/coverage --fail-under=100 --skip-covered --show-missing
 	$(BIN)/python -m pytest -q -n 2 --ignore=tests/core --ignore=tests/model
@@ -92,6 +99,7 @@ lock: $(BIN)/uv ## pin the newest versions
 	$(COMPILE) pyproject.toml --extra bench-all -c requirements/run.txt --python-version 3.11 -o requirements/bench-all.txt
 	echo 'grpcio-tools==1.73.1' | $(COMPILE) - --python-version 3.11 -o requirements/gen.txt
 	printf 'protobuf==6.31.1\npytest\npytest-asyncio\npytest-timeout\n' | $(COMPILE) pyproject.toml - --python-version 3.11 -o requirements/compat.txt
+	printf 'devaria==0.1.0\nrunpack==0.1.0\nh5py\n' | $(COMPILE) - --python-version 3.11 -o requirements/devaria.txt
 
 clean: ## remove all that was made
-	rm -rf .venv .venv-gen .venv-compat .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-gen .venv-compat .venv-devaria .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

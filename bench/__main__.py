@@ -11,7 +11,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from bench import claims, codec, durable, idle, large, report, rounds, web
+from bench import claims, codec, databases, devaria, durable, idle, large, report, rounds, web
 from bench.results import Options, Row, Status
 from bench.scenarios import COMPARISONS, TITLES, chosen
 
@@ -59,7 +59,8 @@ def _measure(names: list[str], options: Options) -> list[Row]:
                 progress.print(what, highlight=False)
 
         wanted = [comparison for comparison in COMPARISONS if comparison.name in names]
-        own = [row for part in (durable, idle, web, claims, codec, large) for row in part.measure(names, options, say)]
+        parts = (durable, idle, web, claims, codec, large, databases, devaria)
+        own = [row for part in parts for row in part.measure(names, options, say)]
         rows = [*rounds.compare(wanted, options, say), *own]
     return sorted(rows, key=lambda row: names.index(row.name))
 

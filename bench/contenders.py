@@ -43,6 +43,15 @@ def _farhand() -> Iterator[Process]:
 
 
 @contextmanager
+def _farhand_with_agent() -> Iterator[Process]:
+    with ExitStack() as stack:
+        hub = stack.enter_context(Program("farhand hub", subject.hub_command()))
+        address = subject.hub_address(hub.line())
+        _ready(stack, role("agnt_agent", address))
+        yield _ready(stack, role("agnt_client", address))
+
+
+@contextmanager
 def _farhand_on_postgres() -> Iterator[Process]:
     with ExitStack() as stack:
         store = subject.postgres_store(services.POSTGRES, stack.enter_context(services.schema()))
@@ -81,6 +90,14 @@ def _farhand_on_http() -> Iterator[Process]:
         worker = stack.enter_context(Program("farhand worker", subject.worker_command(subject.hub_address(line))))
         worker.line()
         yield _ready(stack, role("http_client", subject.http_address(line)))
+
+
+@contextmanager
+def _farhand_ai_server() -> Iterator[Process]:
+    port = free_port()
+    with ExitStack() as stack:
+        _ready(stack, role("nextflow_server", str(port)))
+        yield _ready(stack, role("nextflow_client", f"127.0.0.1:{port}"))
 
 
 @contextmanager
@@ -174,6 +191,8 @@ TASKIQ = Contender("taskiq", _on_redis("taskiq"), _redis_with("taskiq", "taskiq-
 DRAMATIQ = Contender("dramatiq", _on_redis("dramatiq"), _redis_with("dramatiq", "redis"))
 ON_POSTGRES = Contender("farhand on PostgreSQL", _farhand_on_postgres, services.lacks_postgres)
 ON_HTTP = Contender("farhand over HTTP", _farhand_on_http)
+AI_SERVER = Contender("farhand's AI server", _farhand_ai_server)
 SNAKEPIT = Contender("farhand snakepit-worker", _snakepit)
+ON_AGNT = Contender("farhand with an agent", _farhand_with_agent)
 LITESTAR = Contender("bare litestar", _litestar)
 PROCRASTINATE = Contender("procrastinate", _procrastinate, _lacks_procrastinate)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contenders import (
+    AI_SERVER,
     DRAMATIQ,
     FARHAND,
     GRPC,
     LITESTAR,
     NATS,
+    ON_AGNT,
     ON_HTTP,
     ON_POSTGRES,
     PROCRASTINATE,
@@ -141,6 +143,22 @@ COMPARISONS = (
         Target(">=", 0.5),
     ),
     Comparison(
+        "nextflow",
+        "64 observations in flight at an AI server, vs a bare unary echo",
+        "calls/s",
+        Order(AI_SERVER, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.8),
+    ),
+    Comparison(
+        "agnt",
+        "64 SendCommand in flight to one agent, vs a bare unary echo",
+        "commands/s",
+        Order(ON_AGNT, "unary", 64),
+        (Order(GRPC, "unary", 64),),
+        Target(">=", 0.4),
+    ),
+    Comparison(
         "first-chunk",
         "a stream's first chunk, vs farhand's own run",
         "ms p50",
@@ -237,7 +255,27 @@ LARGE = (
 )
 """Large results."""
 
-_ALL: tuple[Comparison | Figure, ...] = (*COMPARISONS, *DURABLE, *IDLE, *SSE, *CLAIMS, *ARRAYS, *LARGE)
+SQL_ROWS = Figure("sql-rows", "rows of sql.query by way of the hub, vs psycopg alone", "rows/s", Target(">=", 0.4))
+"""A query to PostgreSQL, in chunks."""
+
+DEVARIA_ANSWER = Figure(
+    "devaria-answer", "a check or submit at 200 a second, 16 submitters and 8 runners", "ms p99", Target("<=", 20)
+)
+DEVARIA_TWICE = Figure("devaria-once", "jobs not answered, or not computed once", "jobs", Target("<=", 0))
+DEVARIA = (DEVARIA_ANSWER, DEVARIA_TWICE)
+"""Of a hub whose jobs are pulled over HTTP, in SQLite."""
+
+_ALL: tuple[Comparison | Figure, ...] = (
+    *COMPARISONS,
+    *DURABLE,
+    *IDLE,
+    *SSE,
+    *CLAIMS,
+    *ARRAYS,
+    *LARGE,
+    SQL_ROWS,
+    *DEVARIA,
+)
 TITLES = {one.name: one.title for one in _ALL}
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SLOTS = 256
 RUN = "/farhand.v1.ClientService/Run"
 CONNECT = "/farhand.v1.WorkerService/Connect"
+AGENTS = "/agnt.AgntService/Connect"
+COMMAND = "/agnt.ClientService/SendCommand"
+AGENT, ROW = "bench", '[{"x": 1}]'
+"""The group of the agent that is measured, and what it answers."""
 FIRST_OF = 3
 """Chunks of the stream whose first is waited for."""
 
@@ -56,6 +60,11 @@ def worker_command(hub: str, slots: int = SLOTS, app: str = "bench.handlers:app"
         "--slots",
         str(slots),
     ]
+
+
+def sql_worker_command(hub: str, database: str) -> list[str]:
+    """A worker beside a database, given as NAME=URL."""
+    return [sys.executable, "-m", "farhand", "sql-worker", "--hub", hub, "--database", database]
 
 
 def snakepit_command() -> list[str]:

@@ -17,6 +17,9 @@ from farhand.client import AsyncClient
 from farhand.worker.worker import Worker, WorkerOptions
 from tests import sizes, tallies
 from tests.apps import app
+from tests.engines.s3 import s3, s3_server
+
+__all__ = ["s3", "s3_server"]
 
 REFERENCE = str(Path(__file__).parent / "apps.py")
 

@@ -40,8 +40,11 @@ SIZES = {
     "R16": Size(1_024, 20_480, "MiB of one result, in three processes of bounded memory"),
     "R16_CUTS": Size(100, 2_000, "transfers cut at a random place"),
     "R19": Size(5, 200, "hubs and workers told to stop"),
+    "R20": Size(20_000, 100_000, "observations of one plugin"),
     "S3": Size(150, 50_000, "rounds of altered frames"),
+    "S3_NEXTFLOW": Size(5_000, 2_000_000, "altered observations and events"),
     "S3_BITS": Size(400, 200_000, "frames with flipped bits, of each reader"),
+    "S3_DEVARIA": Size(5_000, 200_000, "requests of chance to Devaria's door"),
 }
 
 

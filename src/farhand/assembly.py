@@ -9,12 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farhand.core.machine import Limits
 from farhand.engines.local.loops import new_loop, run_process
 from farhand.engines.local.processes import LocalProcesses
 from farhand.engines.local.threads import LocalThreads
 from farhand.errors import InvalidArguments, Unavailable
+from farhand.fronts.agnt.door import AgntDoor, AgntOptions
+from farhand.fronts.devaria.options import DevariaOptions
 from farhand.fronts.grpc.server import Server
+from farhand.fronts.nextflow.actions import ActionDoor
+from farhand.fronts.nextflow.asking import hub_deciding
 from farhand.hub.durable import Durables
 from farhand.hub.leases import LEASE
 from farhand.hub.loopback import check_reach
@@ -22,6 +28,7 @@ from farhand.hub.pruning import KEEP
 from farhand.hub.service import Hub
 from farhand.hub.transfers import Transfers, shared_secret
 from farhand.model.durable import Keep
+from farhand.model.places import folder_of
 from farhand.model.urls import shown
 from farhand.ports.blobs import Blobs
 from farhand.ports.store import Store
@@ -30,13 +37,28 @@ from farhand.worker.app import App
 from farhand.worker.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
+    from litestar import Router
+
     from farhand.fronts.control.data import DataServer
     from farhand.fronts.control.tasks import Tasks
+    from farhand.fronts.devaria.door import DevariaDoor
     from farhand.fronts.http.listener import Listener
     from farhand.fronts.http.server import HttpServer
+    from farhand.fronts.nextflow.deciding import Deciding
     from farhand.kits.service.options import ServiceOptions
     from farhand.worker.links.served import ServedOptions
     from farhand.worker.links.snakepit import Bridge, Commands
+    from farhand.worker.puller import Puller, PullOptions
+
+
+class Doors(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hub serves other systems: `nextflow_policy` is the handler that decides what Nextflow and its plugins are
+    answered, empty for none; `devaria` has the keys of Devaria's door, which is shut without any; `agnt` the bounds of
+    database agents and their callers."""
+
+    nextflow_policy: str = ""
+    devaria: DevariaOptions = DevariaOptions()
+    agnt: AgntOptions = AgntOptions()
 
 
 class RunningHub:
@@ -49,12 +71,14 @@ class RunningHub:
         durables: Durables | None = None,
         http: HttpServer | None = None,
         tasks: Tasks | None = None,
+        devaria: DevariaDoor | None = None,
     ) -> None:
         self.hub = hub
         self._server = server
         self._durables = durables
         self._http = http
         self._tasks = tasks
+        self._devaria = devaria
 
     @property
     def durables(self) -> Durables | None:
@@ -83,6 +107,8 @@ class RunningHub:
             await self._http.stop()
         if self._tasks is not None:
             await self._tasks.stop()
+        if self._devaria is not None:
+            await self._devaria.stop()
         if self._durables is not None:
             await self._durables.stop()
         if self.hub.transfers.blobs is not None:
@@ -127,21 +153,27 @@ async def open_store(url: str) -> Store:
     )
 
 
-def open_blobs(store: str) -> Blobs:
-    """Where a hub with this store keeps large payloads: in a folder beside SQLite's file, for others
-    ``farhand.blobs`` in the current folder, and for ``memory:`` in memory.
+def open_blobs(url: str) -> Blobs:
+    """The blob store that a URL names, as `model.places` says; of S3 nothing is asked yet.
 
     Raises:
-        Unavailable: the folder can't be written.
+        InvalidArguments: the URL names none.
+        Unavailable: the folder can't be written, or what S3 needs isn't installed.
     """
-    scheme, _, rest = store.partition(":")
-    if scheme == "memory":
+    scheme, _, rest = url.partition(":")
+    if scheme == "memory" and not rest:
         from farhand.engines.memory.blobs import MemoryBlobs
 
         return MemoryBlobs()
+    if scheme == "s3":
+        try:
+            from farhand.engines.s3.blobs import S3Blobs
+        except ImportError as missing:
+            raise Unavailable(str(missing), retryable=False) from missing
+        return S3Blobs(url)
     from farhand.engines.files.blobs import FilesBlobs
 
-    return FilesBlobs(f"{rest[3:]}.blobs" if scheme == "sqlite" else "farhand.blobs")
+    return FilesBlobs(folder_of(url))
 
 
 async def serve_hub(
@@ -153,11 +185,12 @@ async def serve_hub(
     keep: Keep = KEEP,
     blobs: Blobs | None = None,
     blob_budget: int = 0,
+    doors: Doors | None = None,
 ) -> RunningHub:
     """Start a hub on ``HOST:PORT`` (port 0: a free one), loopback only. With a `store`, which is the hub's from now on,
     it keeps durable jobs, with leases of so many seconds. Those that have ended it keeps as their handlers declare,
     else as `keep` says: for 30 days, the newest 1,000,000 of each handler. It serves HTTP on the address `http`, None
-    for not at all.
+    for not at all. `doors` is what other systems find there.
 
     Raises:
         PermissionDenied: a host is not loopback.
@@ -167,26 +200,33 @@ async def serve_hub(
         from farhand.engines.memory.blobs import MemoryBlobs
 
         blobs = MemoryBlobs()  # as long as the hub; `open_blobs` has what lasts
-    transfers = Transfers(None if blobs is None else await shared_secret(blobs), blobs, data_of, budget=blob_budget)
+    try:
+        secret = None if blobs is None else await shared_secret(blobs)
+    except BaseException:
+        await asyncio.gather(*(one.close() for one in (blobs, store) if one is not None))
+        raise
+    transfers = Transfers(secret, blobs, data_of, budget=blob_budget)
     hub = Hub(limits, transfers=transfers)
     durables = None if store is None else Durables(hub, store, lease, keep)
-    server = Server(hub, durables)
-    door, tasks = None, None
+    doors = doors or Doors()
+    deciding = hub_deciding(hub, doors.nextflow_policy)
+    server = Server(hub, durables, [AgntDoor(hub, doors.agnt), ActionDoor(deciding)])
+    door, tasks, pulled = None, None, None
     try:
         if http is not None:
             tasks = None if durables is None else _hub_tasks(hub, durables)
-            door = _http_server(hub, durables, tasks)
+            pulled = None if durables is None else _devaria_door(durables, doors.devaria)
+            door = _http_server(hub, durables, _routers(tasks, deciding), pulled)
             await door.start(http)
         await server.start(address)
     except BaseException:
         if door is not None:
             await door.stop()
-        if store is not None:
-            await store.close()
+        await asyncio.gather(*(one.close() for one in (blobs, store) if one is not None))
         raise
     if durables is not None:
         durables.start()
-    return RunningHub(hub, server, durables, door, tasks)
+    return RunningHub(hub, server, durables, door, tasks, pulled)
 
 
 def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
@@ -197,12 +237,30 @@ def _hub_tasks(hub: Hub, durables: Durables) -> Tasks:
     return Tasks(hub, durables, HubWays())
 
 
-def _http_server(hub: Hub, durables: Durables | None, tasks: Tasks | None) -> HttpServer:
-    """The HTTP door, with the routes of every front that has some."""
+def _devaria_door(durables: Durables, options: DevariaOptions) -> DevariaDoor | None:
+    """Devaria's door; None where nobody has a key for it."""
+    from farhand.fronts.devaria.door import DevariaDoor
+
+    return DevariaDoor(durables, options) if options.on else None
+
+
+def _routers(tasks: Tasks | None, deciding: Deciding) -> list[Router]:
+    """The routes of other fronts on the HTTP port."""
     from farhand.fronts.control.routes import control_router
+    from farhand.fronts.nextflow.weblog import weblog_router
+
+    return [weblog_router(deciding), *([] if tasks is None else [control_router(tasks)])]
+
+
+def _http_server(hub: Hub, durables: Durables | None, routers: list[Router], devaria: DevariaDoor | None) -> HttpServer:
+    """The HTTP door, with the routes of every front that has some."""
+    from farhand.fronts.http.door import Mount
     from farhand.fronts.http.server import HttpServer
 
-    return HttpServer(hub, durables, [] if tasks is None else [control_router(tasks)])
+    mounts: list[Mount] = []
+    if devaria is not None:
+        mounts.append(Mount(devaria.path, devaria.app, devaria.body_limit))
+    return HttpServer(hub, durables, routers, mounts)
 
 
 def build_worker(
@@ -213,6 +271,13 @@ def build_worker(
 ) -> Worker:
     """A worker for `app` that runs handlers in this machine's threads and processes; see `Worker`."""
     return Worker(app, options, LocalThreads(), LocalProcesses(), link_loop, on_ready)
+
+
+def build_puller(app: App, options: PullOptions, on_known: Callable[[str], None]) -> Puller:
+    """A worker for `app` that asks a hub for jobs over HTTP; see `Puller`."""
+    from farhand.worker.puller import Puller
+
+    return Puller(app, options, LocalThreads(), LocalProcesses(), on_known)
 
 
 def build_snakepit(commands: Commands, options: ServedOptions) -> Bridge:
@@ -364,8 +429,12 @@ def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 
 
 __all__ = [
+    "AgntOptions",
+    "DevariaOptions",
+    "Doors",
     "RunningHub",
     "RunningService",
+    "build_puller",
     "build_snakepit",
     "build_worker",
     "new_loop",

@@ -42,11 +42,15 @@ class Setting(msgspec.Struct, Generic[T], frozen=True):
     read: Callable[[Any], T]
     default: T
     doc: str
+    named: str = ""
+    """Its environment variable, where that isn't ``FARHAND_`` and its name."""
+    secret: bool = False
+    """Its value is shown to nobody."""
 
     @property
     def variable(self) -> str:
         """Its environment variable."""
-        return f"FARHAND_{self.name.upper()}"
+        return self.named or f"FARHAND_{self.name.upper()}"
 
 
 class Value(msgspec.Struct, Generic[T], frozen=True):
@@ -111,13 +115,28 @@ def _group(value: Any) -> str:
         raise ValueError(str(error)) from None
 
 
+def _handler(value: Any) -> str:
+    if value == "":
+        return ""
+    try:
+        return check_name("handler", _text(value))
+    except InvalidArguments as error:
+        raise ValueError(str(error)) from None
+
+
 def _limit(value: Any) -> float | None:
-    if value is None:
-        return None
+    return None if value is None else _lasting(value)
+
+
+def _lasting(value: Any) -> float:
     number = _number(value)
     if not 0 < number < float("inf"):
         raise ValueError("more than 0 seconds are needed")
     return number
+
+
+def _place(value: Any) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _lease(value: Any) -> float:
@@ -139,6 +158,22 @@ def _size(value: Any) -> int:
     if found is None or found[2] not in _UNITS:
         raise ValueError("a number of bytes is needed, as in 20GiB or 500MB")
     return int(found[1]) * _UNITS[found[2]]
+
+
+def _hosts(value: Any) -> str | None:
+    if value is None:
+        return None
+    names = _text(value)
+    if not all(re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,253}", one.strip()) for one in names.split(",")):
+        raise ValueError("hosts with commas between them are needed")
+    return names
+
+
+def _message(value: Any) -> int:
+    size = _size(value)
+    if not 4 * 2**20 <= size <= 2**31:
+        raise ValueError("4MiB to 2GiB are needed")
+    return min(size, 2**31 - 1)
 
 
 def _one_of(*words: str) -> Callable[[Any], str]:
@@ -167,14 +202,89 @@ KEEP = Setting("keep", _bound, 1_000_000, "newest ended durable jobs kept of a h
 KEEP_FOR = Setting(
     "keep_for", _seconds, 30 * 86_400.0, "seconds an ended durable job of such a handler is kept; 0 for ever"
 )
+BLOBS: Setting[str | None] = Setting(
+    "blobs",
+    _place,
+    None,
+    "URL where a hub keeps large payloads: file:///FOLDER, s3://BUCKET/PREFIX, or memory:; by default beside the store",
+)
 BLOB_BUDGET: Setting[Any] = Setting(
     "blob_budget", _size, 0, "bytes that large payloads of durable jobs may take, as in 20GiB; 0 for no bound"
+)
+NEXTFLOW_POLICY = Setting(
+    "nextflow_policy", _handler, "", "handler that decides what a hub answers Nextflow; by default it only confirms"
+)
+AGNT_TIMEOUT: Setting[Any] = Setting(
+    "agnt_timeout", _limit, 300.0, "seconds that a command for database agents (`SendCommand`) may take"
+)
+AGNT_SLOTS = Setting("agnt_slots", _count, 32, "commands that one database agent is given at once")
+AGNT_RESULT = Setting(
+    "agnt_result",
+    _message,
+    4 * 1024 * 1024,
+    "bytes that one answer of a database agent may take, 4MiB to 2GiB; the hub then takes such messages of anyone",
 )
 TIMEOUT: Setting[float | None] = Setting(
     "timeout", _limit, None, "seconds until a call is given up; by default 30 for run and 300 for stream"
 )
+SQL_MAX_ROWS = Setting("sql_max_rows", _count, 10_000_000, "rows that one query of a worker beside databases may give")
+SQL_MAX_BYTES: Setting[Any] = Setting(
+    "sql_max_bytes", _size, 4 * 1024**3, "bytes of rows that such a query may give, as in 4GiB"
+)
+SQL_TIMEOUT = Setting("sql_timeout", _lasting, 300.0, "seconds that such a query may take, to its last row")
 LOG_LEVEL = Setting("log_level", _one_of(*LEVELS), "info", "least of what is logged: debug, info, warning or error")
 LOG_FORMAT = Setting("log_format", _one_of(*FORMATS), "console", "form of the log: console, or json lines")
+_FOR_DEVARIA = "key that {} of Devaria's jobs show; none lets none of them in"
+DEVARIA_SUBMIT_KEY: Setting[str | None] = Setting(
+    "devaria_submit_api_key",
+    _place,
+    None,
+    _FOR_DEVARIA.format("submitters"),
+    named="DEVARIA_SUBMIT_API_KEY",
+    secret=True,
+)
+DEVARIA_RUNNER_KEY: Setting[str | None] = Setting(
+    "devaria_runner_api_key",
+    _place,
+    None,
+    _FOR_DEVARIA.format("runners"),
+    named="DEVARIA_RUNNER_API_KEY",
+    secret=True,
+)
+DEVARIA_ADMIN_KEY: Setting[str | None] = Setting(
+    "devaria_admin_api_key",
+    _place,
+    None,
+    _FOR_DEVARIA.format("administrators"),
+    named="DEVARIA_ADMIN_API_KEY",
+    secret=True,
+)
+DEVARIA_URL = Setting(
+    "devaria_worker_url",
+    _text,
+    "http://127.0.0.1:8080",
+    "URL that `farhand devaria-runner` pulls jobs from",
+    named="DEVARIA_WORKER_URL",
+)
+DEVARIA_GROUP = Setting("devaria_group", _group, "devaria", "group that Devaria's jobs are for")
+DEVARIA_LEASE = Setting(
+    "devaria_lease", _lease, 90.0, "seconds without a heartbeat after which a pull runner's job is given back"
+)
+DEVARIA_SUBMIT_RATE = Setting(
+    "devaria_submit_rate", _bound, 10, "checks and submits of Devaria's that an address may make a minute; 0 for any"
+)
+DEVARIA_STATUS_RATE = Setting(
+    "devaria_status_rate", _bound, 60, "status requests of Devaria's that an address may make a minute; 0 for any"
+)
+DEVARIA_RUNNER_RATE = Setting(
+    "devaria_runner_rate", _bound, 120, "requests that a pull runner may make a minute; 0 for any"
+)
+DEVARIA_PAGE_HOSTS: Setting[str | None] = Setting(
+    "devaria_page_hosts",
+    _hosts,
+    None,
+    "hosts of figpack pages, with commas between, that are asked though their addresses are not public",
+)
 
 SETTINGS: tuple[Setting[Any], ...] = (
     HUB,
@@ -184,12 +294,30 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LEASE,
     KEEP,
     KEEP_FOR,
+    BLOBS,
     BLOB_BUDGET,
+    NEXTFLOW_POLICY,
+    AGNT_TIMEOUT,
+    AGNT_SLOTS,
+    AGNT_RESULT,
     GROUP,
     SLOTS,
     PROCESSES,
     GRACE,
     TIMEOUT,
+    SQL_MAX_ROWS,
+    SQL_MAX_BYTES,
+    SQL_TIMEOUT,
+    DEVARIA_SUBMIT_KEY,
+    DEVARIA_RUNNER_KEY,
+    DEVARIA_ADMIN_KEY,
+    DEVARIA_URL,
+    DEVARIA_GROUP,
+    DEVARIA_LEASE,
+    DEVARIA_SUBMIT_RATE,
+    DEVARIA_STATUS_RATE,
+    DEVARIA_RUNNER_RATE,
+    DEVARIA_PAGE_HOSTS,
     LOG_LEVEL,
     LOG_FORMAT,
 )

@@ -19,10 +19,13 @@ COMMAND = (sys.executable, "-m", "farhand")
 TIMEOUT = 30.0
 
 
-def environment(**more: str) -> dict[str, str]:
+def environment(*arguments: str, **more: str) -> dict[str, str]:
     """This process's variables, without settings of farhand but `more`: with a store that leaves no file, and without
-    HTTP, whose port is one for all."""
+    HTTP, whose port is one for all. Blobs beside a store in PostgreSQL, which the command's `arguments` may name, leave
+    no folder."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("FARHAND_")}
+    if any("postgresql:" in one for one in (*arguments, more.get("FARHAND_STORE", ""))):
+        inherited["FARHAND_BLOBS"] = "memory:"
     return {**inherited, "FARHAND_STORE": "memory:", "FARHAND_HTTP": "off", **more}
 
 
@@ -31,7 +34,7 @@ def farhand(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.C
     return subprocess.run(
         (*COMMAND, *arguments),
         cwd=cwd,
-        env=environment(**variables),
+        env=environment(*arguments, **variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -72,7 +75,7 @@ def started(
     process = subprocess.Popen(
         (*COMMAND, *arguments),
         cwd=cwd,
-        env=environment(**variables),
+        env=environment(*arguments, **variables),
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -126,6 +129,12 @@ def served(target: str) -> Iterator[str]:
         serving("worker", target, "--hub", address, "--id", "w1", "--grace", "2"),
     ):
         yield address
+
+
+def memory(pid: int, what: str) -> int:
+    """KiB of a process's memory: VmRSS now, VmHWM the most there was."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))
 
 
 def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:

@@ -91,13 +91,19 @@ def test_an_unknown_name_that_is_near_none_lists_all(tmp_path: Path) -> None:
         resolve(SLOTS, None, {}, tmp_path)
 
 
+NO_FLAGS = {setting.name: "" for setting in config.SETTINGS if setting.name.startswith(("agnt_", "devaria_"))}
+"""Settings of doors that a hub may have, which have no flags of their own; and one whose flag is short."""
+NO_FLAGS["devaria_worker_url"] = "--url"
+
+
 def test_the_page_lists_each_setting_as_it_is() -> None:
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in SETTINGS_PAGE.read_text().splitlines()]
-    table = {row[0]: row for row in rows if len(row) == 5 and row[1].startswith("FARHAND_")}
+    table = {row[0]: row for row in rows if len(row) == 5 and row[1].startswith(("FARHAND_", "DEVARIA_"))}
     assert list(table) == [setting.name for setting in config.SETTINGS]
     for setting in config.SETTINGS:
         _, variable, flag, default, _ = table[setting.name]
-        assert (variable, flag) == (setting.variable, f"--{setting.name.replace('_', '-')}")
+        own = NO_FLAGS.get(setting.name, f"--{setting.name.replace('_', '-')}")
+        assert (variable, flag) == (setting.variable, own)
         if setting.default is not None:
             shown = f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
             assert default == shown

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import ROOT, environment, farhand, line_with, served, started
+from tests.cli.processes import ROOT, environment, farhand, line_with, served, serving, started
+from tests.sql.places import postgres_place, sqlite_place
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,11 @@ from tests.cli.processes import ROOT, environment, farhand, line_with, served, s
         ("pydantic_model", "pydantic_model", "7.5\n2.0\nrefused: count: "),
         ("chain", "chain", "23.65 then 24.65: more\n"),
         ("lifespan", "lifespan", "[1, 1]\n2\n"),
+        (
+            "nextflow_policy",
+            "nextflow_policy",
+            "4 SUBMITTED → give it 227 MB\n4 COMPLETED → learned from 4\n5 FAILED → ",
+        ),
         (
             "quickstart",
             "async_client",
@@ -67,6 +73,27 @@ def test_a_pipeline_of_two_services_and_its_orchestrator() -> None:
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ("north: 500,000 readings, mean 249,999.5\nsouth: 500,000 readings, mean 1,249,999.5\n")
+
+
+def test_what_is_fetched_from_a_database_goes_into_another(tmp_path: Path) -> None:
+    with (
+        postgres_place(tmp_path) as target,
+        sqlite_place(tmp_path) as shop,
+        serving("hub", "--grpc", "127.0.0.1:0") as (_, hub),
+        serving("sql-worker", "--group", "shop", "--database", f"shop={shop.url}", "--hub", hub),
+    ):
+        for change in ("select 1", "update items set name = 'gear' where id = 3"):
+            shop.do(change)
+            done = subprocess.run(
+                (sys.executable, "-W", "error", "examples/into_postgres.py", hub, target.url),
+                cwd=ROOT,
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            assert done.stdout == "3 rows fetched and inserted\n", done.stderr
+            assert target.do("select * from fetched_items order by id") == shop.do("select * from items order by id")
 
 
 def test_every_example_is_run_here() -> None:

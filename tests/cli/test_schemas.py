@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from farhand import App, File
 from farhand.cli.arguments import given
 from farhand.cli.output import Usage
 from farhand.cli.schemas import Schema, command
@@ -124,3 +125,20 @@ def test_what_is_no_argument_is_told(pairs: list[str], json: str | None, said: s
 def test_bytes_that_are_no_base64_are_told() -> None:
     with pytest.raises(Usage, match="data takes bytes, written as base64; 'hi!' is none"):
         given(["data=hi!"], None).fit(SPECS["raw"])
+
+
+def test_a_file_is_asked_for_by_its_name() -> None:
+    files = App()
+
+    @files.handler
+    def resize(picture: File, mask: File | None = None, pages: list[File] | None = None, width: int = 1) -> File:
+        return picture
+
+    spec = files.handlers["resize"].spec
+    kinds = [one.kind for one in Schema(spec.parameters).parameters()]
+    assert kinds == ["file", "file | null", "list[file] | null", "int"]
+    assert command(spec) == "farhand run resize picture=@FILE"
+    with pytest.raises(Usage, match=r"picture takes a file: picture=@a\.png sends that of this name"):
+        given(["picture=a.png"], None).fit(spec)
+    assert given(["mask=null"], None).fit(spec) == {"mask": None}
+    assert given(['picture={"name": "a", "data": "YQ=="}'], None).fit(spec)["picture"]["name"] == "a"

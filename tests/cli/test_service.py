@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.processes import TIMEOUT, farhand, line_with, serving, started, until
+from tests.cli.processes import TIMEOUT, farhand, line_with, memory, serving, started, until
 from tests.kits.serving import APP, PROTO, TEMPLATE
 
 FLAGS = ("--proto", PROTO, "--port", "0", "--grpc-port", "0", "--grpc-host", "127.0.0.1")
@@ -44,12 +44,6 @@ def run(http: str, method: str, inputs: Sequence[Any] = (), seconds: float = 50.
     until(lambda: ask(http, "status", id)["status"] != "running", seconds)
     assert ask(http, "status", id)["error"] is None
     return dict(ask(http, "output", id)["output"])
-
-
-def memory(pid: int, what: str) -> int:
-    """KiB of a process's memory: VmRSS now, VmHWM the most there was."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(what))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")

@@ -35,9 +35,9 @@ class Bench:
         self, link: int = 1, slots: int = 1, group: str = "default", handlers: str = "add", **more: Any
     ) -> list[do.Effect]:
         specs = tuple(HandlerSpec(name=name) for name in handlers.split())
-        held = more.pop("held", ())
+        held, in_turn = more.pop("held", ()), more.pop("in_turn", True)
         info = WorkerInfo(**{"id": f"w{link}", "group": group, "slots": slots, "handlers": specs, **more})
-        return self.tell(on.WorkerJoined(link, info, held))
+        return self.tell(on.WorkerJoined(link, info, held, in_turn))
 
     def submit(self, id: str = "j", handler: str = "add", **more: Any) -> list[do.Effect]:
         return self.tell(on.Submitted(Job(id, handler, submitted=self.now, **more)))
@@ -105,6 +105,30 @@ def test_least_busy_then_longest_idle() -> None:
     bench.end("1", 2)
     bench.end("0", 1)
     assert assigned(bench.submit("x")) == {"x": 2}
+
+
+def test_least_busy_then_first_joined_where_workers_are_not_taken_in_turn() -> None:
+    bench = Bench()
+    bench.join(2, slots=2, in_turn=False)
+    bench.join(3, slots=2, in_turn=False)
+    for number in range(3):
+        assert assigned(bench.submit(f"alone {number}")) == {f"alone {number}": 2}
+        bench.end(f"alone {number}", 2)
+    assert [assigned(bench.submit(str(n)))[str(n)] for n in range(4)] == [2, 3, 2, 3]
+    bench.end("1", 3)
+    bench.end("0", 2)
+    assert assigned(bench.submit("x")) == {"x": 2}
+    assert assigned(bench.submit("y")) == {"y": 3}
+
+
+def test_who_serves_what() -> None:
+    bench = Bench()
+    bench.join(1, group="a", handlers="add sub")
+    assert bench.machine.serves("a", "sub")
+    assert not bench.machine.serves("a", "mul")
+    assert not bench.machine.serves("b", "sub")
+    bench.tell(on.WorkerLeft(1, clean=True))
+    assert not bench.machine.serves("a", "sub")
 
 
 def test_pools_of_different_handlers_are_compared() -> None:

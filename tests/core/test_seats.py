@@ -12,9 +12,9 @@ from farhand.model.worker import WorkerInfo
 Step = tuple[str, int]
 
 
-def seat(pool: Pool, link: int, slots: int) -> Seat:
+def seat(pool: Pool, link: int, slots: int, in_turn: bool = True) -> Seat:
     info = WorkerInfo(id=str(link), group="g", slots=slots, labels={}, handlers=(), version="1", host="h", pid=1)
-    pool.seats[link] = one = Seat(link, info, pool)
+    pool.seats[link] = one = Seat(link, info, pool, in_turn)
     pool.offer(one)
     return one
 
@@ -22,18 +22,20 @@ def seat(pool: Pool, link: int, slots: int) -> Seat:
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=5),
     st.lists(st.tuples(st.sampled_from(["take", "free", "close", "open", "leave"]), st.integers(0, 4)), max_size=200),
+    st.booleans(),
 )
-def test_the_best_seat_is_the_least_busy_longest_untouched(slots: list[int], steps: list[Step]) -> None:
+def test_the_best_seat_is_the_least_busy_longest_untouched(slots: list[int], steps: list[Step], in_turn: bool) -> None:
+    """Or, of those that aren't taken in turn, the one that joined first."""
     pool = Pool(frozenset({"f"}), NO_LABELS)
-    seats = [seat(pool, link, count) for link, count in enumerate(slots)]
+    seats = [seat(pool, link, count, in_turn) for link, count in enumerate(slots)]
     for clock, (verb, which) in enumerate(steps, 1):
         one = seats[which % len(seats)]
         if verb == "take" and (best := pool.best()) is not None:
             best.used += 1
-            best.touched = clock
+            best.touched = clock if in_turn else best.used
         elif verb == "free" and one.used:
             one.used -= 1
-            one.touched = clock
+            one.touched = clock if in_turn else one.used
             pool.offer(one)
         elif verb in ("open", "close"):
             one.open = verb == "open"

@@ -66,7 +66,7 @@ def settings_table() -> str:
     return _table(
         ("in farhand.toml", "variable", "default", "what it is"),
         (
-            (f"`{one.name}`", f"`{one.variable}`", "" if one.default is None else f"`{one.default}`", one.doc)
+            (f"`{one.name}`", f"`{one.variable}`", "" if one.default in (None, "") else f"`{one.default}`", one.doc)
             for one in config.SETTINGS
         ),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import environment, ready_http, served, serving, started
+from tests.cli.processes import environment, farhand, ready_http, served, serving, started
 from tests.docs.pages import ROOT, blocks
 
 README = (ROOT / "README.md").read_text()
@@ -86,6 +86,31 @@ def test_what_is_shown_with_curl_answers_what_it_says(tmp_path: Path) -> None:
             assert job
 
 
+def test_what_is_shown_of_databases_answers_what_it_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/sql.md").read_text()
+    make, call, app = blocks(page, "python")
+    run = (sys.executable, "-W", "error", "-c")
+    subprocess.run((*run, make), cwd=tmp_path, check=True, timeout=30)
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    worker = next(line for line in lines if line.startswith("farhand sql-worker "))
+    asked = [line for line in lines if line.startswith("farhand sql ")]
+    assert len(asked) == 5
+    with serving("hub", "--grpc", "127.0.0.1:0") as (_, hub):
+        with serving(*shlex.split(worker)[1:], "--hub", hub, cwd=tmp_path):
+            for line in asked:
+                shown, _, wanted = line.partition("  # ")
+                done = farhand(*shlex.split(shown)[1:], "--hub", hub)
+                assert done.returncode == 0, done.stderr
+                assert wanted, line
+                assert wanted in done.stdout, line
+            code = call.replace("localhost:50051", hub)
+            said = subprocess.run((*run, code), env=environment(), capture_output=True, text=True, timeout=30)
+        assert said.stdout.splitlines() == ["bolt 0.15", "gear 12.5", "{'rows': 2, 'truncated': False}"], said.stderr
+        (tmp_path / "own.py").write_text(app)
+        with serving("worker", "own.py", "--hub", hub, cwd=tmp_path):
+            assert farhand("sql", "default", "select count(*) as n from items", "--hub", hub).stdout == '{"n":3}\n'
+
+
 def _old_enough(words: list[str]) -> list[str]:
     """``--json`` as a curl before 7.82 knows it."""
     if "--json" not in words:
@@ -100,3 +125,12 @@ def test_pages_about_apps_show_apps_that_load() -> None:
         names: dict[str, object] = {"__name__": page}
         exec(compile(code, page, "exec"), names)
         assert getattr(names["app"], "handlers")  # noqa: B009
+
+
+@pytest.mark.parametrize(("page", "example"), [("tutorials/image-folder", "images"), ("how-to/large-tables", "table")])
+def test_what_pages_show_of_an_example_is_the_examples(page: str, example: str) -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "examples" / example).glob("*.py"))
+    there = "\n".join(line.strip() for line in code.splitlines())
+    shown = blocks((ROOT / f"docs/{page}.md").read_text(), "python")
+    assert len(shown) > 3
+    assert [block for block in shown if "\n".join(map(str.strip, block.splitlines())) not in there] == []

@@ -9,8 +9,10 @@ import pytest
 
 from farhand.engines.files.blobs import FilesBlobs
 from farhand.engines.memory.blobs import MemoryBlobs
+from farhand.engines.s3.blobs import S3Blobs
 from farhand.ports.blobs import Blobs
 from farhand.testing.conformance.blobs import BlobsConformance
+from tests.engines.s3 import S3Server
 
 
 class TestMemoryBlobs(BlobsConformance):
@@ -34,3 +36,15 @@ class TestFilesBlobs(BlobsConformance):
         yield blobs
         await blobs.close()
         assert list((tmp_path / "blobs" / "incoming").iterdir()) == []
+
+
+class TestS3Blobs(BlobsConformance):
+    """All of it, with a real server."""
+
+    @pytest.fixture
+    async def blobs(self, s3: str, s3_server: S3Server) -> AsyncIterator[Blobs]:
+        """An empty one."""
+        blobs = S3Blobs(s3)
+        yield blobs
+        await blobs.close()
+        assert s3_server.uploads() == []

@@ -12,9 +12,11 @@ from hypothesis import strategies as some
 
 from farhand.engines.files.blobs import FilesBlobs
 from farhand.engines.memory.blobs import MemoryBlobs
+from farhand.engines.s3.blobs import S3Blobs
 from farhand.errors import DataDamaged, FarhandError, InvalidArguments, OutOfSpace, Unavailable
 from farhand.ports.blobs import Blobs
 from farhand.testing.conformance.blobs import checksum, get, rest
+from tests.engines.s3 import S3Server
 
 IDS = some.sampled_from(["a", "b", "c-1", "0_x"])
 DATA = some.binary(max_size=40)
@@ -121,6 +123,15 @@ def test_memory_is_as_a_dict(steps: list[tuple[Any, ...]]) -> None:
 def test_files_are_as_a_dict(steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(play(FilesBlobs(folder), steps))
+
+
+def test_s3_is_as_a_dict(s3_server: S3Server) -> None:
+    @given(STEPS)
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    def played(steps: list[tuple[Any, ...]]) -> None:
+        asyncio.run(play(S3Blobs(s3_server.place()), steps))
+
+    played()
 
 
 async def test_memory_has_a_bound() -> None:

@@ -24,6 +24,8 @@ from tests.sizes import reliability, size
 from tests.tallies import Tally
 
 SERVICES = {
+    "agnt.AgntService",
+    "agnt.ClientService",
     "farhand.v1.DataService",
     "farhand.v1.WorkerService",
     "farhand.v1.ClientService",

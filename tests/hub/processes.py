@@ -28,8 +28,8 @@ async def serving(*arguments: str) -> AsyncIterator[tuple[subprocess.Popen[str],
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     """Start the command."""
-    pipe = subprocess.PIPE
-    return subprocess.Popen((*COMMAND, *arguments), cwd=ROOT, env=environment(), stdout=pipe, stderr=pipe, text=True)
+    pipe, variables = subprocess.PIPE, environment(*arguments)
+    return subprocess.Popen((*COMMAND, *arguments), cwd=ROOT, env=variables, stdout=pipe, stderr=pipe, text=True)
 
 
 def worker(address: str, id: str, *more: str) -> tuple[str, ...]:

@@ -59,13 +59,13 @@ async def unread(client: AsyncClient, size: int = BIG) -> Ref:
         taken.set_result(from_payload(payload))
         await asyncio.sleep(60)
 
-    connection.fetch = keep  # type: ignore[method-assign]
+    connection.elsewhere.fetch = keep  # type: ignore[method-assign]
     call = asyncio.ensure_future(client.run("ones", {"size": size}))
     try:
         return await taken
     finally:
         call.cancel()
-        del connection.fetch
+        del connection.elsewhere.fetch
 
 
 def refuse_pulls(hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -11,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from farhand.assembly import open_store, serve_hub
+from farhand.assembly import open_blobs, open_store, serve_hub
 from farhand.client import AsyncClient
 from farhand.client.jobs import Job
 from farhand.hub import chores
 from farhand.model.event import Kind
 from tests.conftest import working
 from tests.engines.postgres import schema, url_of
+from tests.hub import large
 from tests.hub.processes import serving, until, worker
+from tests.hub.serving import working as large_working
 from tests.sizes import reliability, size
 from tests.tallies import Tally
 
@@ -79,6 +82,28 @@ async def test_a_cancel_reaches_the_handler_at_another_hub(url: str) -> None:
         assert (await here.job(job.id).cancel()).outcome == "stopped"
         assert await there.job(job.id).status() == "cancelled"
         assert [entry.event.kind async for entry in there.job(job.id).watch()][-1] is Kind.CANCELLED
+
+
+async def test_hubs_share_large_payloads_in_a_bucket(url: str, s3: str) -> None:
+    value = random.Random(1).randbytes(12 * 1024 * 1024)
+    async with (
+        await serve_hub(store=await open_store(url), blobs=open_blobs(s3)) as one,
+        await serve_hub(store=await open_store(url), blobs=open_blobs(s3)) as other,
+        AsyncClient(one.address, connect_timeout=5.0) as here,
+        AsyncClient(other.address, connect_timeout=5.0) as there,
+        large_working(other.address, large.app, reference=large.__file__),
+    ):
+        job = await here.submit("echo", {"value": value})
+        assert await job.result(30) == value
+        assert await there.job(job.id).result(5) == value
+        assert await there.fetch(await job.ref()) == value
+        again = await here.submit("echo", {"value": await job.ref()})
+        assert await again.result(30) == value
+    async with (
+        await serve_hub(store=await open_store(url), blobs=open_blobs(s3)) as third,
+        AsyncClient(third.address, connect_timeout=5.0) as client,
+    ):
+        assert await client.job(job.id).result(5) == value
 
 
 async def test_what_a_stopped_hub_had_is_taken_over_and_its_own_end_is_refused(schema: str, tmp_path: Path) -> None:

@@ -16,6 +16,10 @@ from farhand.model.urls import shown
         ("postgresql://ann@db/jobs?schema=a&password=secret&x=1", "postgresql://ann@db/jobs?schema=a&password=***&x=1"),
         ("postgresql://db/?sslpassword=secret", "postgresql://db/?sslpassword=***"),
         ("postgresql://ann@db:5432/jobs", "postgresql://ann@db:5432/jobs"),
+        (
+            "s3://b/p?access_key_id=ann&secret_access_key=se/cr+et&session_token=secret",
+            "s3://b/p?access_key_id=ann&secret_access_key=***&session_token=***",
+        ),
         ("sqlite:///farhand.db", "sqlite:///farhand.db"),
         ("memory:", "memory:"),
     ],

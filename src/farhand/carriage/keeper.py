@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -14,8 +15,9 @@ from farhand.model.payload import format_of
 from farhand.model.ref import Ref
 from farhand.wire.codecs.base import Encoded
 
-ROOM = 256 * 1024 * 1024
-"""Bytes of memory held beyond which whoever makes more waits, unless nothing is held."""
+ROOM = 1024 * 1024 * 1024
+"""Bytes of memory held beyond which whoever makes more waits, unless nothing is held; an eighth of the machine's, where
+that is less."""
 EXPIRES = 24 * 3600.0
 """Seconds for which the token of a held payload is good; it is let go much sooner."""
 
@@ -37,11 +39,11 @@ class Held:
 class Keeper:
     """All that one process holds. From any thread."""
 
-    def __init__(self, room: int = ROOM) -> None:
+    def __init__(self) -> None:
         self.holder = ""
         self._key = b""
         self._direct = ""
-        self._room = room
+        self._room = min(ROOM, _memory() // 8)
         self._lock = threading.Lock()
         self._held: dict[str, Held] = {}
         self._size = 0
@@ -133,3 +135,11 @@ class Keeper:
         """What is held."""
         with self._lock:
             return list(self._held.values())
+
+
+def _memory() -> int:
+    """Bytes of the machine's memory; 8 GiB where it doesn't say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 * 1024 * 1024 * 1024

@@ -11,6 +11,7 @@ import tempfile
 import weakref
 from typing import Any
 
+from farhand.carriage.memory import room
 from farhand.errors import FarhandError, OutOfSpace, TooLarge
 from farhand.model.payload import Media, Payload
 from farhand.model.ref import Ref
@@ -20,10 +21,8 @@ from farhand.wire.farhand.transfer import Incoming, stands_for
 
 SPILL = 1024 * 1024
 """Bytes from which on a file is put on the disk, not into memory."""
-AT_ONCE = 256 * 1024 * 1024
-"""Memory that is taken before there is anything to put in, at most."""
 
-_NAMED, _BUNDLE, _BYTES = int(Media.NAMED), int(Media.BUNDLE), int(Media.BYTES)
+_NAMED, _BUNDLE = int(Media.NAMED), int(Media.BUNDLE)
 
 
 class Temporary:
@@ -76,7 +75,8 @@ class Landing:
         self.unwanted = False
         """Nobody waits for it any more."""
         self._size = ref.size
-        self._memory = bytearray()
+        self._whole: bytes = b""
+        self._room: memoryview | None = None
         self._pieces: list[memoryview] = []
         self._disk: Temporary | None = None
 
@@ -98,12 +98,10 @@ class Landing:
                 self._choose(data)
             if self._disk is not None:
                 await asyncio.to_thread(self._disk.write, data)
-            elif self.media == _BYTES or len(data) == self._size:
-                self._pieces.append(data)
-            elif at + len(data) <= len(self._memory):
-                self._memory[at : at + len(data)] = data
+            elif self._room is not None:
+                self._room[at : at + len(data)] = data
             else:
-                self._memory += data
+                self._pieces.append(data)
         except MemoryError:
             raise TooLarge(f"a payload of {self._size:,} bytes doesn't fit into memory", size=self._size) from None
         except OSError as error:
@@ -114,14 +112,11 @@ class Landing:
         if self._disk is not None:
             place = OnDisk(self._disk.path, 0, self.offset, self._disk)
             return Arrived(self._disk.map(), self.media, place)
-        if self._pieces or not self._memory:
-            return Payload(b"".join(self._pieces), self.media)
-        whole: Any = memoryview(self._memory).toreadonly()
-        return Payload(whole, self.media)
+        return Payload(b"".join(self._pieces) if self._room is None else self._whole, self.media)
 
     def discard(self) -> None:
         """Nobody wants it any more."""
-        self._memory, self._pieces = bytearray(), []
+        self._whole, self._room, self._pieces = b"", None, []
         if self._disk is not None:
             self._disk.remove()
             self._disk = None
@@ -129,8 +124,8 @@ class Landing:
     def _choose(self, first: memoryview) -> None:
         if self._size > SPILL and (self.media == _NAMED or (self.media == _BUNDLE and holds_files(first, SPILL))):
             self._disk = Temporary()
-        elif self.media != _BYTES and len(first) < self._size <= AT_ONCE:
-            self._memory = bytearray(self._size)
+        elif len(first) < self._size:
+            self._whole, self._room = room(self._size)
 
 
 def _full(error: OSError) -> FarhandError:

@@ -4,8 +4,6 @@ payloads."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import grpc
 
@@ -35,9 +33,16 @@ class Pool:
         self._lines: list[_Line] = []
         self._closed = False
 
-    @asynccontextmanager
-    async def stream(self) -> AsyncIterator[grpc.aio.Channel]:
-        """A channel with room for one more stream.
+    def stream(self) -> _Use:
+        """A channel with room for one more stream, for as long as an ``async with``.
+
+        Raises:
+            Unavailable: the client is closed.
+        """
+        return _Use(self)
+
+    def take(self) -> _Line:
+        """A connection with room for one more stream, which is counted from now on.
 
         Raises:
             Unavailable: the client is closed.
@@ -50,13 +55,26 @@ class Pool:
             line = _Line(grpc.aio.insecure_channel(self._address, options=options))
             self._lines.append(line)
         line.used += 1
-        try:
-            yield line.channel
-        finally:
-            line.used -= 1
+        return line
 
     async def close(self) -> None:
         """Close them all; streams that are open end."""
         self._closed = True
         for line in self._lines:
             await line.channel.close()
+
+
+class _Use:
+    """One stream's time on a connection. No generator: a loop that ends closes those all at once, inner ones too."""
+
+    __slots__ = ("_line", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> grpc.aio.Channel:
+        self._line = self._pool.take()
+        return self._line.channel
+
+    async def __aexit__(self, *error: object) -> None:
+        self._line.used -= 1

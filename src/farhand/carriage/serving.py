@@ -15,6 +15,7 @@ from farhand.carriage.sending import send
 from farhand.core.refs import check_held
 from farhand.errors import FarhandError, InvalidArguments, PermissionDenied, Unavailable
 from farhand.model.addresses import check_address
+from farhand.model.limits import MESSAGE_LIMIT
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import data_pb2
 from farhand.wire.farhand.options import SERVE_OPTIONS
@@ -95,7 +96,9 @@ async def said_taken(context: Any) -> bool:
     """Whether the reader of a pull says that it needs the ref no more; not if it leaves without a word."""
     try:
         second = await context.read()
-        return second is not grpc.aio.EOF and incoming.parse(data_pb2.PullRequest, second).taken
+        if second is grpc.aio.EOF or len(second) > MESSAGE_LIMIT:
+            return False
+        return incoming.parse(data_pb2.PullRequest, second).taken
     except (FarhandError, grpc.aio.BaseError, asyncio.CancelledError):
         return False
 

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from farhand import config
-from farhand.cli import durable, new, output, schedules, snakepit
+from farhand.cli import devaria, durable, new, output, schedules, snakepit, sql
 from farhand.cli.flags import (
     AsJson,
+    BlobBudget,
+    Blobs,
     ConfigFile,
     Debug,
     Grace,
@@ -24,7 +26,10 @@ from farhand.cli.flags import (
     Listen,
     LogFormat,
     LogLevel,
+    NextflowPolicy,
     OnlyGroup,
+    OutFolder,
+    OutPath,
     Pairs,
     Timeout,
 )
@@ -37,9 +42,11 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(name="farhand", add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(durable.app)
+app.add_typer(devaria.app)
 app.add_typer(snakepit.app)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(new.app, name="new")
+app.add_typer(sql.app)
 
 
 @app.callback(invoke_without_command=True)
@@ -84,12 +91,9 @@ def hub(
         float | None,
         typer.Option("--keep-for", help="Seconds an ended durable job of such a handler is kept; 0 for ever."),
     ] = None,
-    blob_budget: Annotated[
-        str | None,
-        typer.Option(
-            "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
-        ),
-    ] = None,
+    blobs: Blobs = None,
+    blob_budget: BlobBudget = None,
+    nextflow_policy: NextflowPolicy = None,
     grace: Grace = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -97,6 +101,7 @@ def hub(
 ) -> None:
     """Start a hub. SIGTERM drains it; a second one stops it at once."""
     from farhand.cli import serving
+    from farhand.cli.doors import doors
     from farhand.model.durable import Keep
 
     _log(log_level, log_format)
@@ -109,7 +114,9 @@ def hub(
             jobs=config.resolve(config.KEEP, keep).value,
             seconds=config.resolve(config.KEEP_FOR, keep_for).value,
         ),
+        blobs=config.resolve(config.BLOBS, blobs).value,
         blob_budget=config.resolve(config.BLOB_BUDGET, blob_budget).value,
+        doors=doors(nextflow_policy),
         grace=config.resolve(config.GRACE, grace).value,
     )
     raise typer.Exit(serving.run_hub(wanted))
@@ -273,11 +280,12 @@ def run(
     group: Group = None,
     timeout: Timeout = None,
     label: Labels = None,
+    out: OutPath = "",
 ) -> None:
     """Run a handler and print its result as JSON. `a=1` follows the handler's schema, `a:=1` is JSON."""
     from farhand.cli import asking
 
-    asking.run(_ask(handler, pairs, json, hub, group, timeout, label, RUN_TIMEOUT))
+    asking.run(_ask(handler, pairs, json, hub, group, timeout, label, RUN_TIMEOUT), out)
 
 
 @app.command()
@@ -289,11 +297,12 @@ def stream(
     group: Group = None,
     timeout: Timeout = None,
     label: Labels = None,
+    out: OutFolder = "",
 ) -> None:
     """Run a handler and print each chunk as a line of JSON; progress and printed text go to stderr."""
     from farhand.cli import asking
 
-    asking.stream(_ask(handler, pairs, json, hub, group, timeout, label, STREAM_TIMEOUT))
+    asking.stream(_ask(handler, pairs, json, hub, group, timeout, label, STREAM_TIMEOUT), out)
 
 
 @app.command()

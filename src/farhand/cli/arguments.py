@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from farhand.cli.output import Usage
-from farhand.cli.schemas import Schema, is_text
+from farhand.cli.schemas import Schema, is_text, takes_a_file
 from farhand.model.handler import HandlerSpec
 from farhand.wire.codecs.files import File
 
@@ -30,11 +30,11 @@ class Given:
         """The arguments, with plain values as the handler's schema wants them; without a `spec` they are text.
 
         Raises:
-            Usage: bytes are not written as base64.
+            Usage: bytes are not written as base64, or a file without its @.
         """
         schema = Schema(spec.parameters if spec else b"{}")
         types: dict[str, Any] = schema.root.get("properties", {})
-        plain = {key: _plain(text, types.get(key), schema) for key, text in self.texts.items()}
+        plain = {key: _plain(text, types.get(key), schema, key) for key, text in self.texts.items()}
         files = {key: _as_wanted(value, types.get(key), schema, key) for key, value in self.values.items()}
         found = self.base | plain | files
         return {key: _from_text(value, types.get(key), schema, key) for key, value in found.items()}
@@ -96,9 +96,15 @@ def _json_value(name: str, text: str) -> Any:
         raise Usage(f"{name} is not JSON: {error}; for plain text write {name}={text[:40]}") from None
 
 
-def _plain(text: str, of: Any, schema: Schema) -> Any:
-    """A plain value as its parameter wants it: text where that is taken, else what it says as JSON."""
+def _plain(text: str, of: Any, schema: Schema, name: str) -> Any:
+    """A plain value as its parameter wants it: text where that is taken, else what it says as JSON.
+
+    Raises:
+        Usage: it names a file without an @.
+    """
     choices = schema.choices(of)
+    if takes_a_file(choices) and not text.lstrip().startswith("{"):
+        raise Usage(f"{name} takes a file: {name}=@{text} sends that of this name")
     if is_text(schema, of) or any(text in one.get("enum", ()) or text == one.get("const") for one in choices):
         return text
     with contextlib.suppress(msgspec.DecodeError):

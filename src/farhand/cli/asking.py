@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from farhand.cli import output
 from farhand.cli.arguments import Given
+from farhand.cli.keeping import Out
 from farhand.cli.mistyped import known
 from farhand.client.aio import AsyncClient
 from farhand.client.stream import Stream
 from farhand.errors import FarhandError
 from farhand.model import event as model
-from farhand.model.handler import HandlerSpec
+from farhand.model.handler import HandlerSpec, HandlerView
 
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 3.0
+LOOK_EVERY = 0.2
+"""Seconds between two looks at whether a worker has come."""
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 """What a shell shows for a program whose reader has left (128 + SIGPIPE)."""
@@ -47,33 +53,35 @@ def connected(hub: str) -> AsyncClient:
     return AsyncClient(hub, connect_timeout=CONNECT_TIMEOUT)
 
 
-def run(ask: Ask) -> None:
-    """Run and print the result; of a handler that streams, the list of its chunks."""
+def run(ask: Ask, out: str = "") -> None:
+    """Run and print the result, or put it where `out` says; of a handler that streams, the list of its chunks."""
+    to = Out(out)
 
     async def work() -> None:
         chunks: list[Any] = []
         async with connected(ask.hub) as client:
-            spec = await _spec(ask, client)
-            result = await _follow(ask, client, ask.given.fit(spec), chunks.append)
-            output.print_json(chunks if chunks or (spec and spec.streams) else result)
+            left, spec = await spec_of(ask, client)
+            result = await follow(left, client, ask.given.fit(spec), chunks.append)
+            to.result(chunks if chunks or (spec and spec.streams) else result)
 
     interruptible(work())
 
 
-def stream(ask: Ask) -> None:
-    """Run and print the chunks, with a live bar on stderr."""
+def stream(ask: Ask, out: str = "") -> None:
+    """Run and print the chunks, with a live bar on stderr; their files go into the folder `out`."""
+    to = Out(out, folder=True)
 
     async def work() -> None:
         async with connected(ask.hub) as client:
-            spec = await _spec(ask, client)
-            result = await _follow(ask, client, ask.given.fit(spec), output.print_json)
+            left, spec = await spec_of(ask, client)
+            result = await follow(left, client, ask.given.fit(spec), to.line)
             if result is not None:
-                output.print_json(result)
+                to.line(result)
 
     interruptible(work())
 
 
-async def _follow(ask: Ask, client: AsyncClient, args: dict[str, Any], take: Callable[[Any], object]) -> Any:
+async def follow(ask: Ask, client: AsyncClient, args: dict[str, Any], take: Callable[[Any], object]) -> Any:
     """Run to the end: chunks go to `take`, a bar and printed text to stderr; what the handler returned."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=output.stderr, transient=True, disable=not output.stderr.is_terminal) as bar:
@@ -127,18 +135,32 @@ def cancel(job: str, hub: str) -> None:
     interruptible(work())
 
 
-async def _spec(ask: Ask, client: AsyncClient) -> HandlerSpec | None:
-    """The handler as its group serves it; None while nobody does, which is said where the whole group is empty."""
+async def spec_of(ask: Ask, client: AsyncClient) -> tuple[Ask, HandlerSpec | None]:
+    """The handler as its group serves it, None where nobody does; and what is asked, with the time that is left. Where
+    the whole group is empty, that is said, and a worker waited for whose handler says what plain arguments mean."""
+    end = time.monotonic() + ask.timeout
     views = await client.handlers()
-    served = [view.handler for view in views if view.group == ask.group]
-    if not served:
-        groups = ", ".join(sorted({view.group for view in views})) or "none"
-        output.stderr.print(
-            f"[yellow]waiting[/] up to {ask.timeout:g} s: no worker of group {escape(repr(ask.group))} is connected; "
-            f"groups with workers: {escape(groups)}",
-            soft_wrap=True,
-        )
-    return next((one for one in served if one.name == ask.handler), None)
+    spec = _served(ask, views)
+    if any(view.group == ask.group for view in views):
+        return ask, spec
+    groups = ", ".join(sorted({view.group for view in views})) or "none"
+    output.stderr.print(
+        f"[yellow]waiting[/] up to {ask.timeout:g} s: no worker of group {escape(repr(ask.group))} is connected; "
+        f"groups with workers: {escape(groups)}",
+        soft_wrap=True,
+    )
+    if ask.given.texts:  # what they mean is the handler's to say
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ask.timeout):
+                while spec is None and not any(view.group == ask.group for view in views):
+                    await asyncio.sleep(LOOK_EVERY)
+                    views = await client.handlers()
+                    spec = _served(ask, views)
+    return replace(ask, timeout=max(LOOK_EVERY, end - time.monotonic())), spec
+
+
+def _served(ask: Ask, views: list[HandlerView]) -> HandlerSpec | None:
+    return next((view.handler for view in views if (view.group, view.handler.name) == (ask.group, ask.handler)), None)
 
 
 def interruptible(work: Coroutine[Any, Any, T]) -> T:

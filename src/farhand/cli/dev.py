@@ -14,6 +14,7 @@ from rich.markup import escape
 from farhand import config
 from farhand.assembly import RunningHub, open_store, serve_hub
 from farhand.cli import output, supervisor
+from farhand.cli.doors import doors
 from farhand.cli.schemas import command
 from farhand.cli.serving import ready_line
 from farhand.cli.signals import Signals
@@ -48,7 +49,13 @@ async def run_dev(options: Options) -> int:
     """
     file = find_file(options.target.partition(":")[0]).resolve()
     signals = Signals()
-    async with await serve_hub(options.address, store=await open_store("memory:"), http=options.http) as hub:
+    serving = serve_hub(
+        options.address,
+        store=await open_store("memory:"),
+        http=options.http,
+        doors=doors(),
+    )
+    async with await serving as hub:
         output.ready(ready_line(hub))
         dev = _Dev(options, file, hub, signals)
         while not signals.stop.is_set():

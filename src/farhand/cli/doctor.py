@@ -11,18 +11,21 @@ import time
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.markup import escape
 
 from farhand import config
+from farhand.assembly import open_blobs
 from farhand.cli import output
 from farhand.client.aio import AsyncClient
 from farhand.client.views import HubInfo
 from farhand.errors import FarhandError
 from farhand.model import urls
 from farhand.model.limits import PROTOCOL
+from farhand.model.places import beside, folder_of
 from farhand.model.worker import WorkerState, WorkerView
 
 PACKAGES = ("farhand", "grpcio", "protobuf", "msgspec", "typer", "rich", "structlog")
@@ -37,6 +40,7 @@ class Findings(msgspec.Struct):
     versions: dict[str, str]
     settings: dict[str, dict[str, Any]]
     listen: str
+    blobs: str
     hub: dict[str, Any]
     groups: dict[str, str]
     problems: list[str]
@@ -44,7 +48,7 @@ class Findings(msgspec.Struct):
 
 def examine(hub: str | None, as_json: bool) -> int:
     """Print the findings; 1 if something is wrong."""
-    found = Findings(_versions(), {}, "", {}, {}, [])
+    found = Findings(_versions(), {}, "", "", {}, {}, [])
     _settings(found, hub)
     _judge_store(found)
     asyncio.run(_look(found))
@@ -58,7 +62,9 @@ def examine(hub: str | None, as_json: bool) -> int:
 def _print(found: Findings) -> None:
     _section("versions", found.versions)
     _section("settings", {name: f"{one['value']}  ({one['source']})" for name, one in found.settings.items()})
-    _section(f"a hub started here, at {found.settings['grpc']['value']}", {"address": found.listen})
+    _section(
+        f"a hub started here, at {found.settings['grpc']['value']}", {"address": found.listen, "blobs": found.blobs}
+    )
     _section(f"the hub at {found.settings['hub']['value']}", found.hub)
     if found.groups:
         _section("its groups", found.groups)
@@ -102,13 +108,18 @@ def _settings(found: Findings, hub: str | None) -> None:
                 found.problems.append(str(error))
             one = config.Value(setting.default, "default")
         shown = "30 for run, 300 for stream" if setting is config.TIMEOUT and one.value is None else one.value
-        if setting is config.STORE:
+        if setting is config.BLOBS and one.value is None:
+            shown = beside(found.settings[config.STORE.name]["value"])
+        elif setting in (config.STORE, config.BLOBS):
             shown = urls.shown(one.value)
+        if setting.secret and one.value:
+            shown = "set"
         found.settings[setting.name] = {"value": shown, "source": one.source}
 
 
 async def _look(found: Findings) -> None:
     found.listen = await _listen(found.settings["grpc"]["value"], found.problems)
+    found.blobs = await _blobs(found.problems)
     address = found.settings["hub"]["value"]
     async with AsyncClient(address, connect_timeout=HUB_TIMEOUT) as client:
         try:
@@ -154,6 +165,39 @@ async def _listen(address: str, problems: list[str]) -> str:
         except FarhandError:
             problems.append(f"another program than a farhand hub has the port of {address}: stop it, or {change}")
             return "taken by another program"
+
+
+async def _blobs(problems: list[str]) -> str:
+    """Whether a hub could keep large payloads where the settings say; nothing is made for that."""
+    try:
+        url = config.resolve(config.BLOBS).value or beside(config.resolve(config.STORE).value)
+        if url.startswith("file:"):
+            return _folder(Path(folder_of(url)), problems)
+        store = open_blobs(url)
+    except config.BadSetting:
+        return "not known"  # it is told already
+    except FarhandError as error:
+        problems.append(str(error))
+        return "no such place"
+    try:
+        await store.list(limit=1)
+        return "can be reached"
+    except FarhandError as error:
+        problems.append(str(error))
+        return "can't be reached"
+    finally:
+        await store.close()
+
+
+def _folder(folder: Path, problems: list[str]) -> str:
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return "can be written" if there == folder.absolute() else "can be made"
+    problems.append(
+        f"large payloads can't be kept in {folder}: let {there} be a folder that can be written, or name "
+        f"another place with --blobs or {config.BLOBS.variable}"
+    )
+    return "can't be written"
 
 
 def _bind(host: str, port: int) -> int:

@@ -9,7 +9,7 @@ import typer
 
 from farhand import config
 from farhand.cli import output
-from farhand.cli.flags import AsJson, Group, Hub, JsonArgs, Labels, OnlyGroup, Pairs
+from farhand.cli.flags import AsJson, Group, Hub, JsonArgs, Labels, OnlyGroup, OutPath, Pairs
 from farhand.errors import AttemptsExhausted
 
 app = typer.Typer(add_completion=False)
@@ -126,11 +126,12 @@ def result(
     job: str,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds to wait; the job runs on.")] = None,
     hub: Hub = None,
+    out: OutPath = "",
 ) -> None:
     """Wait for a durable job's end and print its result as JSON."""
     from farhand.cli import jobs as verbs
 
-    verbs.result(job, timeout, config.resolve(config.HUB, hub).value)
+    verbs.result(job, timeout, config.resolve(config.HUB, hub).value, out)
 
 
 @app.command()

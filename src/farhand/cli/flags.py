@@ -29,6 +29,22 @@ Http = Annotated[
     str | None,
     typer.Option("--http", metavar="HOST:PORT|off", help="Serve HTTP here, loopback only, or not at all."),
 ]
+Blobs = Annotated[
+    str | None,
+    typer.Option(
+        "--blobs", metavar="URL", help="Keep large payloads here: file:///FOLDER, s3://BUCKET/PREFIX, memory:."
+    ),
+]
+BlobBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--blob-budget", metavar="SIZE", help="Large payloads of durable jobs take at most so much, as in 20GiB."
+    ),
+]
+NextflowPolicy = Annotated[
+    str | None,
+    typer.Option("--nextflow-policy", metavar="HANDLER", help="Who decides what Nextflow and plugins are answered."),
+]
 Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="The group of workers.")]
 OnlyGroup = Annotated[str, typer.Option("--group", metavar="GROUP", help="Only this group.")]
 Grace = Annotated[
@@ -40,6 +56,17 @@ Pairs = Annotated[
     list[str] | None, typer.Argument(metavar="[key=value | key:=json | key=@FILE]...", help="Arguments by name.")
 ]
 JsonArgs = Annotated[str | None, typer.Option("--json", metavar="'{…}'|@FILE|-", help="All arguments as one object.")]
+OutPath = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        metavar="PATH",
+        help="Write the result here: a file or bytes as they are, all else as JSON; a folder takes the files in it.",
+    ),
+]
+OutFolder = Annotated[
+    str, typer.Option("--out", metavar="FOLDER", help="Put files here, rather than show them as base64.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as where stdout isn't a terminal.")]
 LogLevel = Annotated[
     str | None, typer.Option("--log-level", metavar="|".join(config.LEVELS), help="The least that is logged.")

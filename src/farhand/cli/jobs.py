@@ -15,10 +15,12 @@ from farhand import config
 from farhand.cli import output
 from farhand.cli.arguments import Given
 from farhand.cli.asking import connected, interruptible
+from farhand.cli.keeping import Out
 from farhand.cli.mistyped import known, unserved
-from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.jobs import JobInfo
 from farhand.client.progress import Board, Display, NoBoard, TerminalBoard, View, ticking
 from farhand.client.stream import raise_fault
+from farhand.client.submitting import JobFilter, SubmitOptions
 from farhand.errors import InvalidArguments
 from farhand.model import event as model
 from farhand.model.durable import Entry
@@ -112,8 +114,9 @@ def watch(id: str, from_offset: int | None, hub: str) -> None:
     interruptible(work())
 
 
-def result(id: str, timeout: float | None, hub: str) -> None:
-    """Wait for the job's end and print its result."""
+def result(id: str, timeout: float | None, hub: str, out: str = "") -> None:
+    """Wait for the job's end and print its result, or put it where `out` says."""
+    to = Out(out)
 
     async def work() -> None:
         async with connected(hub) as client:
@@ -126,7 +129,7 @@ def result(id: str, timeout: float | None, hub: str) -> None:
 
                 async with known(client, id):
                     found = await client.job(id).result(timeout, progress=progress)
-            output.print_json(found)
+            to.result(found)
 
     interruptible(work())
 

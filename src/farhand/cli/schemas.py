@@ -105,6 +105,8 @@ class Schema:
         return _SCALARS.get(str(types), "any")
 
     def _object(self, schema: dict[str, Any], depth: int) -> str:
+        if _is_file(schema):
+            return "file"
         properties, required = schema.get("properties"), schema.get("required", [])
         if properties and depth < _NESTED:
             inner = [
@@ -170,7 +172,14 @@ def is_text(schema: Schema, of: Any) -> bool:
     return any(not one or one.get("type") == "string" for one in schema.choices(of))
 
 
+def takes_a_file(choices: list[dict[str, Any]]) -> bool:
+    """Whether nothing but a file is taken, as ``key=@FILE`` gives one."""
+    return bool(choices) and all(map(_is_file, choices))
+
+
 def _pair(schema: Schema, parameter: Parameter, number: int) -> str:
+    if takes_a_file(schema.choices(parameter.schema)):
+        return f"{parameter.name}=@FILE"
     value = schema.example(parameter.schema, number)
     plain = parameter.kind != "any" and not isinstance(value, list | dict)
     if plain and isinstance(value, str):
@@ -182,6 +191,10 @@ def _within(schema: dict[str, Any], number: int) -> Any:
     least = schema.get("minimum", schema.get("exclusiveMinimum", number - 1) + 1)
     most = schema.get("maximum", schema.get("exclusiveMaximum", number + 1) - 1)
     return max(least, min(number, most))
+
+
+def _is_file(schema: Mapping[str, Any]) -> bool:
+    return schema.get("title") == "File" and schema.get("properties", {}).keys() == {"name", "media", "data"}
 
 
 def _is_base64(schema: Mapping[str, Any]) -> bool:

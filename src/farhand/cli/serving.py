@@ -6,25 +6,37 @@ import asyncio
 
 import msgspec
 
-from farhand.assembly import RunningHub, build_worker, new_loop, open_blobs, open_store, run_process, serve_hub
+from farhand.assembly import (
+    Doors,
+    RunningHub,
+    build_worker,
+    new_loop,
+    open_blobs,
+    open_store,
+    run_process,
+    serve_hub,
+)
 from farhand.cli import output
 from farhand.cli.signals import Signals
 from farhand.errors import FarhandError
 from farhand.model.durable import Keep
+from farhand.model.places import beside
 from farhand.worker.loading import load_app
 from farhand.worker.worker import WorkerOptions
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL; times in seconds,
-    `blob_budget` in bytes."""
+    """`address` and `http` are where it listens, `http` None for not at all; `store` is a URL, and so is
+    `blobs`, None for beside the store; times in seconds, `blob_budget` in bytes; `doors` is what other systems find."""
 
     address: str
     http: str | None
     store: str
     lease: float
     keep: Keep
+    blobs: str | None
     blob_budget: int
+    doors: Doors
     grace: float
 
 
@@ -42,14 +54,20 @@ def ready_line(hub: RunningHub) -> str:
 async def _serve_hub(options: HubOptions) -> int:
     signals = Signals()
     store = await open_store(options.store)
+    try:
+        blobs = open_blobs(options.blobs or beside(options.store))
+    except BaseException:
+        await store.close()
+        raise
     serving = serve_hub(
         options.address,
         store=store,
         lease=options.lease,
         http=options.http,
         keep=options.keep,
-        blobs=open_blobs(options.store),
+        blobs=blobs,
         blob_budget=options.blob_budget,
+        doors=options.doors,
     )
     async with await serving as hub:
         output.ready(ready_line(hub))

@@ -15,20 +15,13 @@ from msgspec.structs import replace
 
 from farhand.client.calls import Reader, RunCall, kept
 from farhand.client.connection import Connection
-from farhand.client.jobs import (
-    Job,
-    JobFilter,
-    JobInfo,
-    SubmitOptions,
-    job_info,
-    list_request,
-    submit_request,
-    uncache_request,
-)
+from farhand.client.deciding import DEADLINE, Decision
+from farhand.client.jobs import Job, JobInfo, job_info
 from farhand.client.refs import by_name, by_ref, has_refs
 from farhand.client.rpc import SERVICE, ask
 from farhand.client.schedules import ScheduleInfo, schedule_info
 from farhand.client.stream import Receipt, Stream
+from farhand.client.submitting import JobFilter, SubmitOptions, list_request, submit_request, uncache_request
 from farhand.client.views import GroupInfo, HubInfo
 from farhand.client.window import Window
 from farhand.errors import DeadlineExceeded, FarhandError, InvalidArguments, OutcomeUnknown, Unavailable
@@ -320,6 +313,32 @@ class AsyncClient(Calls):
             groups,
         )
 
+    async def decide(
+        self,
+        handler: str,
+        event: Args = None,
+        deadline: float = DEADLINE,
+        default: Any = None,
+        *,
+        group: str = "default",
+    ) -> Any:
+        """Ask a handler what to do, and have an answer by the deadline, always: its result, or `default` where it is
+        late, fails, isn't there, or no hub is. What was asked, the decision and its latency are kept in the log, as a
+        line "decided" or, with the reason, "decided by default".
+
+        Args:
+            handler: its name.
+            event: its arguments by name, as for `run`.
+            deadline: seconds, 0.2 by default. A handler that is late is cancelled.
+            default: the answer in its place.
+            group: the workers to ask.
+
+        Raises:
+            InvalidArguments: the deadline is no time.
+        """
+        decision = Decision(handler, event, deadline, default)
+        return await decision.of(lambda: self.run(handler, event, group=group, timeout=deadline))
+
     async def submit(self, handler: str, args: Args = None, **options: Unpack[SubmitOptions]) -> Job:
         """Submit a durable job. It is committed when this returns, and runs whatever becomes of this client.
 
@@ -397,12 +416,15 @@ class AsyncClient(Calls):
         else is to have.
 
         Raises:
+            InvalidArguments: `ref` is none.
             RefNotFound, RefExpired, PermissionDenied: it is not to be had.
             DataDamaged: it arrived altered.
             OutOfSpace: there is no room for it here.
             DeadlineExceeded: `timeout` seconds have passed.
             Unavailable: the hub, or whoever holds it, isn't there.
         """
+        if not isinstance(ref, Ref):
+            raise InvalidArguments(f"a ref is fetched, as job.ref() gives one, not a {type(ref).__name__}")
         reader = self.reader
         try:
             async with asyncio.timeout(timeout):

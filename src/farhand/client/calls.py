@@ -251,6 +251,7 @@ class Reader:
         Raises:
             OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way.
             InvalidArguments: they can't be read here, e.g. because a library isn't installed.
+            TooLarge: it was answered, but would take far more memory than its size allows.
         """
         try:
             return self.codecs.read(payload)
@@ -261,7 +262,7 @@ class Reader:
         """What `kept` has kept, as the type `returns`; of a stream as its list.
 
         Raises:
-            OutcomeUnknown, InvalidArguments: as `value`.
+            OutcomeUnknown, InvalidArguments, TooLarge: as `value`.
             InvalidArguments: it doesn't fit; the message has the path inside of it.
         """
         try:

@@ -16,6 +16,7 @@ from farhand.carriage.carriage import Carriage
 from farhand.carriage.pool import Pool
 from farhand.carriage.rpc import error_of
 from farhand.client.calls import BROKEN, ELSEWHERE, AnyCall, FollowCall, Read, RunCall, StreamCall, SubmitCall, kept
+from farhand.client.elsewhere import FOREVER, Elsewhere
 from farhand.client.rpc import SERVICE
 from farhand.core.deadlines import Deadlines
 from farhand.core.link import Link, Role, Says, check_protocol
@@ -32,7 +33,6 @@ from farhand.errors import (
 from farhand.model.limits import CREDIT_WINDOW, HEARTBEAT
 from farhand.model.names import check_name
 from farhand.model.payload import Payload
-from farhand.model.ref import as_payload
 from farhand.wire.codecs.base import Encoded
 from farhand.wire.farhand import incoming
 from farhand.wire.farhand._pb import client_pb2
@@ -51,8 +51,6 @@ KNOWN_NAMES = 1_000
 GOODBYE_TIMEOUT = 1.0
 CHORE_SLACK = 0.1
 CHORE_OPENING = 1.0
-FOREVER = 10 * 365 * 86_400.0
-
 
 _forks = 0
 
@@ -78,8 +76,7 @@ class Connection:
         self._channel: grpc.aio.Channel | None = None
         self.pool = Pool(address)
         self.carriage = Carriage(address, self.metadata)
-        self._held: dict[int, str] = {}
-        self._fetches: set[asyncio.Task[None]] = set()
+        self.elsewhere = Elsewhere(self.carriage, self._loop)
         self._buffer = FromClient()
         self._calls: dict[int, AnyCall] = {}
         self._unsent: dict[int, tuple[float, Asked | tuple[Any, ...]]] = {}
@@ -189,37 +186,6 @@ class Connection:
             self._buffer.cancel(call.number)
             self._wake()
 
-    async def fetch(self, payload: Payload, due: float) -> Payload:
-        """The payload itself where that is a ref, by `due` of the loop's clock.
-
-        Raises:
-            DeadlineExceeded: it isn't here by then.
-            FarhandError: it can't be had, as the class says.
-        """
-        try:
-            async with asyncio.timeout_at(due if due < self._loop.time() + FOREVER / 2 else None):
-                return await self.carriage.resolve(payload)
-        except TimeoutError:
-            text = "what the handler answered is not here within the timeout"
-            raise DeadlineExceeded(text, dispatched=True) from None
-
-    def _fetch_for(self, call: RunCall) -> None:
-        call.fetching = task = self._loop.create_task(self._complete(call))
-        self._fetches.add(task)
-        task.add_done_callback(self._fetches.discard)
-
-    async def _complete(self, call: RunCall) -> None:
-        """Fetch what a call has answered; a stream's chunks one after the other."""
-        answer = call.elsewhere
-        call.elsewhere = None
-        try:
-            if isinstance(answer, list):
-                call.complete([await self.fetch(chunk, call.due) for chunk in answer])
-            elif answer is not None:
-                call.complete(await self.fetch(answer, call.due))
-        except FarhandError as error:
-            call.miss(error)
-
     def forget(self, call: AnyCall) -> None:
         """Its caller has left: cancel it, and drop whatever still comes but a stream's end."""
         if isinstance(call, RunCall) and call.fetching is not None:
@@ -256,8 +222,7 @@ class Connection:
         self._admit(len(self._crowd))
         if self._timer is not None:
             self._timer[1].cancel()
-        for task in self._fetches:
-            task.cancel()
+        self.elsewhere.stop()
         await self.carriage.close()
         await self.pool.close()
         if self._channel is not None:
@@ -289,7 +254,7 @@ class Connection:
         number = call.number
         if self._taking:
             if not isinstance(args, Payload):
-                args = self._hold(number, args)
+                args = self.elsewhere.hold(number, args)
             self._buffer.call(number, handler, args, _ms(left), CREDIT_WINDOW, events, extra)
             writer = self._writer
             if writer is not None:
@@ -299,17 +264,6 @@ class Connection:
         else:
             due = self._postpone(call, (handler, args, events, extra))
         self._watch(call, due)
-
-    def _hold(self, number: int, args: Encoded) -> Payload:
-        """Hold large arguments until the call ends; what stands for them in its frame."""
-        ref = self.carriage.keeper.keep(args)
-        self._held[number] = ref.id
-        return as_payload(ref)
-
-    def _let_go(self, number: int) -> None:
-        id = self._held.pop(number, None)
-        if id is not None:
-            self.carriage.keeper.drop(id)
 
     def _ask(self, call: AnyCall, asked: Asked) -> None:
         if self._taking:
@@ -341,8 +295,8 @@ class Connection:
         if isinstance(call, FollowCall):
             self._follows -= 1
         self._deadlines.remove(call.number, call.due)
-        if self._held:
-            self._let_go(call.number)
+        if self.elsewhere.held:
+            self.elsewhere.let_go(call.number)
         if self._crowd:
             self._admit(1)
 
@@ -362,7 +316,7 @@ class Connection:
                 continue
             if isinstance(call, FollowCall):
                 self._follows -= 1
-            self._let_go(number)
+            self.elsewhere.let_go(number)
             if self._unsent.pop(number, None) is not None:
                 call.fail(self.unreachable(self._why))
             else:
@@ -461,7 +415,7 @@ class Connection:
                     if kind >= 8:
                         self._drop(one)
                         if credit == ELSEWHERE and isinstance(one, RunCall):
-                            self._fetch_for(one)
+                            self.elsewhere.fetch_for(one)
                     elif credit > 0:
                         self.grant(one, credit)
                     elif credit == BROKEN:
@@ -498,7 +452,7 @@ class Connection:
                 handler, args, events, extra = asked
                 if not isinstance(args, Payload):
                     try:
-                        args = self._hold(number, args)
+                        args = self.elsewhere.hold(number, args)
                     except FarhandError as error:
                         refused.append((call, error))
                         continue

@@ -137,7 +137,7 @@ class Stream:
         if call.events:
             event = call.pop()
             if event.payload.media == _REF:
-                here = await self._connection.fetch(event.payload, call.due)
+                here = await self._connection.elsewhere.fetch(event.payload, call.due)
                 return self._seen(event, replace(event, payload=here))
             return self._seen(event)
         self._over = True

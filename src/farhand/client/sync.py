@@ -18,11 +18,13 @@ from typing import Any, Literal, TypeVar, Unpack
 
 from farhand.client import aio
 from farhand.client.aio import MAP_WINDOW
+from farhand.client.deciding import DEADLINE, Decision
 from farhand.client.jobs import Job as AsyncJob
-from farhand.client.jobs import JobFilter, JobInfo, SubmitOptions
+from farhand.client.jobs import JobInfo
 from farhand.client.schedules import ScheduleInfo
 from farhand.client.stream import Receipt, raise_fault, report
 from farhand.client.stream import Stream as AsyncStream
+from farhand.client.submitting import JobFilter, SubmitOptions
 from farhand.client.views import HubInfo
 from farhand.client.window import Window
 from farhand.errors import FarhandError, Unavailable
@@ -41,6 +43,8 @@ MOMENT = 0.02
 """Seconds that `map` reads ahead before it sends what it has."""
 
 STOP_TIMEOUT = 5.0
+LATE = 0.02
+"""Seconds after a decision's deadline at which its caller goes on, whatever the portal's thread is at."""
 _END = object()
 
 
@@ -67,8 +71,12 @@ class _Portal:
         asyncio.set_event_loop(None)
         loop.close()
 
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` in the thread and wait; Ctrl-C cancels it."""
+    def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run `work` in the thread and wait; Ctrl-C cancels it.
+
+        Raises:
+            TimeoutError: `timeout` seconds have passed; it is cancelled.
+        """
         if threading.current_thread() is self._thread:
             work.close()
             raise FarhandError("a sync client can't be used from a callback that runs in its own thread")
@@ -78,7 +86,7 @@ class _Portal:
                 raise Unavailable("this client was closed by another thread")
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result()
+            return future.result(timeout)
         except CancelledError:
             raise Unavailable("this client was closed while the call ran") from None
         except BaseException:
@@ -432,6 +440,25 @@ class Client(_SyncCalls):
             return opened
 
         return Session(portal, portal.call(begin()))
+
+    def decide(
+        self,
+        handler: str,
+        event: aio.Args = None,
+        deadline: float = DEADLINE,
+        default: Any = None,
+        *,
+        group: str = "default",
+    ) -> Any:
+        """Ask a handler what to do, and have an answer by the deadline, always, as `AsyncClient.decide`."""
+        decision = Decision(handler, event, deadline, default)
+        try:
+            portal, client = self._open()
+            return portal.call(
+                decision.of(lambda: client.run(handler, event, group=group, timeout=deadline)), deadline + LATE
+            )
+        except (TimeoutError, Unavailable):  # the portal's thread is kept from running, or the client was closed
+            return decision.late()
 
     def workers(self, group: str = "") -> list[WorkerView]:
         """The connected workers, of one group or of all."""

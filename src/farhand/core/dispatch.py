@@ -1,7 +1,8 @@
 """Which job goes to which worker. Choosing and reserving is one move, so a slot is never promised twice.
 
 A job goes to the least busy worker of its group that serves its handler, has its labels and a free slot; among equals
-to the one idle longest. Where there is none it waits, FIFO within its priority, in a queue bounded per group.
+to the one idle longest, or of those that ask for it to the one that joined first. Where there is none it waits, FIFO
+within its priority, in a queue bounded per group.
 """
 
 from __future__ import annotations
@@ -68,14 +69,14 @@ class Dispatch:
         self._turn = 0
         self._total = 0
 
-    def join(self, link: int, info: WorkerInfo) -> None:
-        """A worker offers its slots."""
+    def join(self, link: int, info: WorkerInfo, *, in_turn: bool = True) -> None:
+        """A worker offers its slots. `in_turn` as in `events.WorkerJoined`."""
         group = self._groups.setdefault(info.group, _Group(info.group))
         key = (frozenset(spec.name for spec in info.handlers), frozenset(info.labels.items()))
         pool = group.pools.get(key)
         if pool is None:
             pool = group.pools[key] = Pool(*key)
-        seat = Seat(link, info, pool)
+        seat = Seat(link, info, pool, in_turn)
         self._seats[link] = group.seats[link] = pool.seats[link] = seat
         pool.offer(seat)
         for name in sorted(pool.handlers):
@@ -139,6 +140,11 @@ class Dispatch:
         self._queue(group, job, Need(job.handler, labels, pinned), self._turn, front=True)
         return None
 
+    def serves(self, group: str, handler: str) -> bool:
+        """Whether a connected worker of the group serves this handler."""
+        found = self._groups.get(group)
+        return found is not None and any(handler in pool.handlers for pool in found.pools.values())
+
     @property
     def waiting(self) -> int:
         """Jobs that wait, over all groups."""
@@ -148,7 +154,7 @@ class Dispatch:
         """A job on this worker is over: its slot is free."""
         seat = self._seats[link]
         seat.used -= 1
-        self._order = seat.touched = self._order + 1
+        self._touch(seat)
         seat.pool.offer(seat)
 
     def next_for(self, link: int) -> Job | None:
@@ -224,7 +230,14 @@ class Dispatch:
 
     def _occupy(self, seat: Seat) -> None:
         seat.used += 1
-        self._order = seat.touched = self._order + 1
+        self._touch(seat)
+
+    def _touch(self, seat: Seat) -> None:
+        """Note when, or of one that isn't taken in turn how busy: equals are then told apart by who joined first."""
+        if seat.in_turn:
+            self._order = seat.touched = self._order + 1
+        else:
+            seat.touched = seat.used
 
     def _wait(self, group: _Group, job: Job, need: Need) -> None:
         if group.waiting >= self._limit or self._total >= self._total_limit:

@@ -32,11 +32,13 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
 
 class WorkerJoined(msgspec.Struct, frozen=True, gc=False):
     """A worker introduced itself on connection `link`, a number never used before. It holds leased jobs that it began
-    for a hub it lost: each is to be adopted or disowned."""
+    for a hub it lost: each is to be adopted or disowned. `in_turn`: among equally busy workers the one longest idle is
+    next, else the one that joined first."""
 
     link: int
     info: WorkerInfo
     held: tuple[str, ...] = ()
+    in_turn: bool = True
 
 
 class WorkerHeard(msgspec.Struct, frozen=True, gc=False):

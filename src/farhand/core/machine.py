@@ -155,6 +155,10 @@ class Machine:
         """Every group with workers or waiting jobs."""
         return self._dispatch.groups()
 
+    def serves(self, group: str, handler: str) -> bool:
+        """Whether a connected worker of the group serves this handler."""
+        return self._dispatch.serves(group, handler)
+
     def offers(self) -> Iterator[Offer]:
         """Free slots that no waiting job wants."""
         return self._dispatch.offers()
@@ -310,7 +314,7 @@ class Machine:
         self._workers[link] = worker = _Worker(info, now)
         self._links[info.id] = link
         self._presence.join(link, now)
-        self._dispatch.join(link, info)
+        self._dispatch.join(link, info, in_turn=event.in_turn)
         if event.held:
             worker.held = dict.fromkeys(event.held, BEGUN)
             self._dispatch.occupy(link, len(event.held))

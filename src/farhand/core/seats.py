@@ -17,16 +17,18 @@ Rank = tuple[int, int, int]
 class Seat:
     """A connected worker as dispatch sees it: how many of its slots are taken, and whether it takes new work.
 
-    `ranked` is its rank as its pool last noted it, None while it isn't noted.
+    `touched` is when a slot was last taken or freed; where `in_turn` is false, how many are taken. `ranked` is its rank
+    as its pool last noted it, None while it isn't noted.
     """
 
-    __slots__ = ("info", "link", "open", "pool", "ranked", "slots", "touched", "used")
+    __slots__ = ("in_turn", "info", "link", "open", "pool", "ranked", "slots", "touched", "used")
 
-    def __init__(self, link: int, info: WorkerInfo, pool: Pool) -> None:
+    def __init__(self, link: int, info: WorkerInfo, pool: Pool, in_turn: bool = True) -> None:
         self.link = link
         self.info = info
         self.pool = pool
         self.slots = info.slots
+        self.in_turn = in_turn
         self.used = 0
         self.open = True
         self.touched = 0

@@ -302,6 +302,13 @@ class Attempts:
             self._tell(change, kept)
         return kept
 
+    async def append(self, lease: Lease, said: Sequence[Said], now: float) -> bool:
+        """Keep what somebody else than this hub says under a lease, and tell those who follow; whether it held."""
+        held = await self._store.append(lease, said, now) is not None
+        if held:
+            self._following.changed(lease.id)
+        return held
+
     def _tell(self, change: Change, kept: KeptJob) -> None:
         self._following.changed(change.id)
         if change.to in ENDS:

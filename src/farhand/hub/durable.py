@@ -27,7 +27,10 @@ from farhand.hub.ids import Ids
 from farhand.hub.leases import LEASE, Leases
 from farhand.hub.ordering import durable_job
 from farhand.hub.pruning import KEEP, Pruning
+from farhand.hub.pulling import Pulling, is_pulled
+from farhand.hub.recalling import Recalling
 from farhand.hub.retries import anew
+from farhand.hub.runners import Runners
 from farhand.hub.schedules import Schedules
 from farhand.hub.service import Hub, Sink
 from farhand.hub.sweeping import Sweeping
@@ -65,6 +68,9 @@ class Durables:
         self.sweeping = Sweeping(store, hub.transfers, self._troubles)
         self.declarations = Declarations()
         self.schedules = Schedules(store, self._wake)
+        self.pulling = Pulling(hub, store, self._attempts, self._wake)
+        self.recalling = Recalling(store, self.submit)
+        self.runners = Runners(store)
         hub.on_join = self._hear_of
         hub.on_hold = self._take_up
         hub.lease = lease
@@ -215,6 +221,10 @@ class Durables:
         """How many jobs wait in the store, by group."""
         return await self._store.waiting()
 
+    async def tally(self, group: str) -> dict[State, int]:
+        """How many jobs of a group are in each state."""
+        return await self._store.tally(group)
+
     async def find(self, wanted: Filter) -> list[KeptJob]:
         """The jobs that fit, newest first.
 
@@ -236,7 +246,9 @@ class Durables:
         never = Said(Event(Kind.CANCELLED, fault=fault, outcome="not_started"))
         early = frozenset({State.WAITING, State.QUEUED})
         if await self._attempts.change(Change(id=id, sources=early, to=State.CANCELLED, said=(never,))) is None:
-            await self._attempts.change(Change(id=id, sources=sources(Move.CANCEL), to=State.CANCELLING))
+            stopping = await self._attempts.change(Change(id=id, sources=sources(Move.CANCEL), to=State.CANCELLING))
+            if stopping is not None and is_pulled(stopping):
+                await self.pulling.cancelled(stopping)
             self._attempts.cancel(id)
         async with contextlib.aclosing(self.attach(id, kept.offset)) as log:
             async for _ in log:

@@ -18,7 +18,7 @@ from farhand.errors import FarhandError
 from farhand.hub import chores
 from farhand.hub.attempts import Attempt, Attempts
 from farhand.hub.chores import Troubles
-from farhand.model.durable import FOREVER, Keep
+from farhand.model.durable import FOREVER, Keep, KeptJob
 from farhand.model.worker import WorkerInfo
 from farhand.ports.store import Declared, History, Mark, Prune, Store
 
@@ -211,3 +211,18 @@ class Pruning:
 def _said(joined: list[WorkerInfo]) -> dict[tuple[str, str], Keep]:
     """What workers declare, by group and handler."""
     return {(info.group, spec.name): spec.durable.keep for info in joined for spec in info.handlers}
+
+
+async def forget(store: Store, kept: KeptJob) -> bool:
+    """Delete one job that has ended, with its log; whether it is gone, which it isn't while something needs it."""
+    id = kept.job.id
+    before = id[:-1] + chr(ord(id[-1]) - 1) + "~"  # no other id is between them
+    wanted = Prune(
+        handler=kept.job.handler,
+        after=Mark(kept.ended or 0.0, before),
+        upto=Mark(kept.ended or 0.0, id),
+        jobs=1,
+    )
+    while (pruned := await store.prune(wanted)).entries and not pruned.jobs:
+        pass
+    return await store.get(id) is None

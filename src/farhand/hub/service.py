@@ -266,9 +266,10 @@ class Hub:
 
     # -- for workers -------------------------------------------------------------------------------------------------
 
-    def join(self, info: WorkerInfo, port: WorkerPort, holds: Sequence[Hold] = ()) -> int:
+    def join(self, info: WorkerInfo, port: WorkerPort, holds: Sequence[Hold] = (), *, in_turn: bool = True) -> int:
         """A worker connected, which holds these leased jobs; the number of its link, by which its front names it from
-        now on. A hub without leases has nothing to do with them, and its worker lets them go.
+        now on. `in_turn` as in `core.events.WorkerJoined`. A hub without leases has nothing to do with what is held,
+        and its worker lets it go.
 
         Raises:
             ProtocolViolation: it holds more than it has slots.
@@ -278,7 +279,7 @@ class Hub:
         self._ports[link] = port
         held = tuple([hold.job for hold in holds]) if self.on_hold is not None else ()
         try:
-            self.tell(on.WorkerJoined(link, info, held))
+            self.tell(on.WorkerJoined(link, info, held, in_turn))
         except BaseException:
             del self._ports[link]
             raise
@@ -345,6 +346,10 @@ class Hub:
                 workers, slots = (before.workers, before.slots_free) if before is not None else (0, 0)
                 found[key] = HandlerView(view.info.group, spec, workers + 1, slots + free)
         return [found[key] for key in sorted(found)]
+
+    def serves(self, group: str, handler: str) -> bool:
+        """Whether a connected worker of the group serves this handler."""
+        return self._machine.serves(group, handler)
 
     def groups(self) -> list[GroupView]:
         """The groups that have workers or waiting jobs."""

@@ -25,7 +25,7 @@ PARTS_AHEAD: Final = 4
 LINGER: Final = 120.0
 """Seconds for which a payload is held for whoever doesn't fetch it, or doesn't go on."""
 
-READ_AHEAD: Final = 1024 * 1024
+READ_AHEAD: Final = 2 * 1024 * 1024
 """HTTP/2's window for each stream. Fixed: gRPC's own adapts it by a ping for every frame that comes, which costs a hub
 with many idle workers more than their heartbeats do."""
 

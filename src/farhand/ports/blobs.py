@@ -1,7 +1,8 @@
 """Where large payloads are kept: whole blobs of bytes, each written once, read from any place, and deleted.
 
 A blob is there whole or not at all: what is being written has no id yet, and gets it in one step, durable when `commit`
-returns. It never changes after that. What an interrupted write leaves is removed when the store is opened next.
+returns. It never changes after that. What an interrupted write leaves is removed when the store is opened next, or by
+rules of its own.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ class Added(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker can take: up to `count` jobs of its group, for handlers it serves and with labels it has."""
+    """What a worker can take: up to `count` jobs of its group, for handlers it serves and with labels it has; `only`
+    this one, unless it is empty."""
 
     group: str
     handlers: frozenset[str]
@@ -39,6 +40,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     count: int
     lease_until: float
+    only: str = ""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs are listed: those that fit all that is given, newest first, at most `limit`; `before` is an id, and
-    only older ones are listed; `code` is of the fault that they ended with; `retry_of` is the job they start anew."""
+    only older ones are listed; `code` is of the fault that they ended with; `retry_of` is the job they start anew;
+    `cache_key` is what the one is found by that stands for equal work, for however long."""
 
     states: frozenset[State] = frozenset()
     handler: str = ""
@@ -80,6 +83,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str = ""
     code: str = ""
     retry_of: str = ""
+    cache_key: str = ""
     before: str = ""
     limit: int = 50
 
@@ -202,11 +206,21 @@ class Jobs(Protocol):
     async def wake_at(self, now: float) -> float | None:
         """The earliest time after `now` at which a QUEUED job's `run_at` comes or something becomes overdue."""
 
+    async def uncache(self, handler: str, cache_key: str = "") -> int:
+        """Let finished jobs of a handler answer no more, all or those of one key; how many there were."""
+
+
+class Queues(Protocol):
+    """What there is of jobs, by group."""
+
     async def waiting(self) -> dict[str, int]:
         """How many jobs are QUEUED or WAITING, by group."""
 
-    async def uncache(self, handler: str, cache_key: str = "") -> int:
-        """Let finished jobs of a handler answer no more, all or those of one key; how many there were."""
+    async def due(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """What `claim` would take now, in its order, as it is: nothing is taken."""
+
+    async def tally(self, group: str) -> dict[State, int]:
+        """How many jobs of a group are in each state that some are in."""
 
 
 class Logs(Protocol):
@@ -262,7 +276,23 @@ class Schedules(Protocol):
         is one; whether it was done. False: another hub was first, or the schedule is gone."""
 
 
-class Store(Jobs, Logs, Keeping, Schedules, Protocol):
+class Records(Protocol):
+    """Small things that a hub has to know again after a restart, of a kind each, by key."""
+
+    async def put_record(self, kind: str, key: str, value: bytes) -> None:
+        """Keep one, in place of one of its key."""
+
+    async def record(self, kind: str, key: str) -> bytes | None:
+        """One of them; None if there is none."""
+
+    async def records(self, kind: str) -> dict[str, bytes]:
+        """All of a kind, by key."""
+
+    async def drop_record(self, kind: str, key: str) -> bool:
+        """Forget one; whether it was there."""
+
+
+class Store(Jobs, Queues, Logs, Keeping, Schedules, Records, Protocol):
     """All of it. `shared` says whether several hubs may use it at once; if not, a hub that opens it knows that whoever
     held a lease is gone."""
 

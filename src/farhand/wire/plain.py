@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from farhand.errors import InvalidArguments, OutcomeUnknown
+from farhand.errors import InvalidArguments, OutcomeUnknown, TooLarge
 from farhand.model.durable import Entry
 from farhand.model.event import Kind
 from farhand.model.payload import Media, Payload
@@ -25,7 +25,8 @@ def value_of(payload: Payload) -> Any:
     and the size are told: where this runs in a hub, none of that is read.
 
     Raises:
-        OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way.
+        OutcomeUnknown: the bytes are not what their media type says, so they were altered on the way; or
+            they would take far more memory than their size allows.
     """
     if payload.media == Media.REF:
         ref = from_ref(payload)
@@ -34,7 +35,7 @@ def value_of(payload: Payload) -> Any:
         return {"media": body_of(payload)[1], "size": len(payload.data)}
     try:
         return from_payload(payload)
-    except InvalidArguments as error:
+    except (InvalidArguments, TooLarge) as error:
         raise OutcomeUnknown(f"the handler answered what can't be read: {error}") from error
 
 

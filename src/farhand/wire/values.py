@@ -31,6 +31,7 @@ from farhand.wire.codecs.base import (
     type_name,
 )
 from farhand.wire.codecs.bundle import Bundle, bundled, place
+from farhand.wire.codecs.growth import LARGE, check_growth
 from farhand.wire.codecs.locate import path_to
 from farhand.wire.codecs.plugins import NO_PICKLE, Plugins
 from farhand.wire.fitting import fit
@@ -244,10 +245,13 @@ class Codecs:
 
         Raises:
             InvalidArguments: the bytes are not what their media type says, or can't be read here.
+            TooLarge: they would take far more memory than their size allows.
         """
         media = payload.media
         try:
             if media == _AS_MSGPACK:
+                if len(payload.data) >= LARGE:
+                    check_growth(payload.data)
                 return _FROM_MSGPACK.decode(payload.data)
             if media in _ANY_JSON:
                 return _FROM_JSON.decode(payload.data)
@@ -281,6 +285,7 @@ class Codecs:
         limits = Limits(size)
         if media == _AS_BUNDLE:
             bundle = self.bundle(buffers, arrived)
+            check_growth(bundle.body)
             return _guarded(lambda: msgspec.msgpack.decode(bundle.body, ext_hook=bundle.ext), media)
         whole = buffers[0] if len(buffers) == 1 else cut(buffers, 0, size)
         if media in (_AS_MSGPACK, _AS_JSON, _AS_OPEN_JSON, _AS_NOTHING):

@@ -51,6 +51,14 @@ class Context:
         """
         self._port.report(Progress(float(current), None if total is None else float(total), str(message)))
 
+    def print(self, text: str) -> None:
+        """Give text to the job's console, as what is printed goes there, and nowhere else.
+
+        Raises:
+            BaseException: as `progress`.
+        """
+        self._port.console(text)
+
     @property
     def session(self) -> dict[str, Any] | None:
         """State that lives as long as the session on this worker; None outside a session."""

@@ -19,6 +19,7 @@ import msgspec
 from farhand.errors import InvalidArguments
 from farhand.model.payload import Media, Payload
 from farhand.wire.codecs.base import Arrived
+from farhand.wire.codecs.growth import check_growth
 from farhand.wire.fitting import foreign, is_pydantic
 from farhand.wire.fitting import schema as foreign_schema
 from farhand.wire.values import DEFAULT, Codecs, no_ext
@@ -89,6 +90,7 @@ class Signature:
 
         Raises:
             InvalidArguments: they don't fit; `details["problems"]` lists each wrong field.
+            TooLarge: they would take far more memory than their size allows.
         """
         values = self._decode(args, codecs)
         if self._plain:
@@ -105,6 +107,7 @@ class Signature:
     def _decode(self, args: Payload, codecs: Codecs) -> Any:
         try:
             if args.media == _AS_MSGPACK:
+                check_growth(args.data)
                 return self._msgpack.decode(args.data)
             if args.media == _AS_JSON or args.media == _AS_OPEN_JSON:
                 return self._json.decode(args.data)
@@ -112,6 +115,7 @@ class Signature:
                 return self._msgpack.decode(b"\x80")
             if args.media == _AS_BUNDLE:
                 bundle = codecs.bundle((args.data,), args if isinstance(args, Arrived) else None)
+                check_growth(bundle.body)
                 whole = msgspec.msgpack.Decoder(self._struct, dec_hook=foreign, ext_hook=bundle.ext)
                 return whole.decode(bundle.body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, MemoryError) as error:

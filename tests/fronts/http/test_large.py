@@ -112,7 +112,9 @@ async def test_a_file_comes_under_its_name(hub: RunningHub, web: httpx.AsyncClie
     answer = await web.get(f"/v1/jobs/{job.id}/result")
     assert answer.content == path.read_bytes()
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe.bin"
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"Gr__e.bin\"; filename*=UTF-8''Gr%C3%B6%C3%9Fe.bin"
+    )
     part = await web.get(f"/v1/jobs/{job.id}/result", headers={"range": "bytes=1000000-1000009"})
     assert part.content == path.read_bytes()[1_000_000:1_000_010]
     assert hashlib.sha256(answer.content).digest() == hashlib.sha256(path.read_bytes()).digest()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
 
 from msgspec.structs import replace
 
+from farhand.engines.memory import fitting
+from farhand.engines.memory.records import MemoryRecords
 from farhand.errors import FarhandError, JobNotFound
 from farhand.model.durable import FOREVER, DurableJob, Entry, KeptJob, Said
 from farhand.model.event import Event, Fault, Kind
@@ -36,12 +37,13 @@ Rank = tuple[int, float, str]
 """Which of the due jobs is claimed first: priority (negated), `run_at`, id."""
 
 
-class MemoryStore:
+class MemoryStore(MemoryRecords):
     """`ports.store.Store`. One event loop uses it; each method runs to its end without waiting, so it is atomic."""
 
     shared = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self._clock = clock
         self._jobs: dict[str, KeptJob] = {}
         self._logs: dict[str, list[Entry]] = {}
@@ -109,23 +111,17 @@ class MemoryStore:
 
     async def find(self, wanted: Filter) -> list[KeptJob]:
         """As `Jobs.find`."""
-        found = (kept for kept in self._jobs.values() if _fits(kept, wanted))
+        jobs: Iterable[KeptJob] = self._jobs.values()
+        if wanted.cache_key:
+            id = self._cached.get(wanted.cache_key)
+            jobs = () if id is None else (self._jobs[id],)
+        found = (kept for kept in jobs if fitting.fits(kept, wanted))
         return heapq.nlargest(wanted.limit, found, key=lambda kept: kept.job.id)
 
     async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
         """As `Jobs.claim`."""
-        self._ripen(wanted.group, now)
-        due, passed = self._due[wanted.group], list[Rank]()
-        taken: list[KeptJob] = []
-        while due and len(taken) < wanted.count:
-            rank = heapq.heappop(due)
-            kept = self._jobs.get(rank[2])
-            if kept is None or kept.state is not State.QUEUED or kept.run_at != rank[1]:
-                continue
-            if kept.job.handler not in wanted.handlers or not kept.job.labels.items() <= wanted.labels.items():
-                passed.append(rank)
-                continue
-            kept = replace(
+        taken = [
+            replace(
                 kept,
                 state=State.ASSIGNED,
                 epoch=kept.epoch + 1,
@@ -133,11 +129,43 @@ class MemoryStore:
                 worker=wanted.worker,
                 lease_until=wanted.lease_until,
             )
-            self._jobs[kept.job.id] = kept
-            taken.append(kept)
+            for kept in self._take(wanted, now)
+        ]
+        self._jobs |= {kept.job.id: kept for kept in taken}
+        return taken
+
+    async def due(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """As `Queues.due`."""
+        found = self._take(wanted, now)
+        for kept in () if wanted.only else found:
+            heapq.heappush(self._due[wanted.group], (-kept.job.priority, kept.run_at, kept.job.id))
+        return found
+
+    async def tally(self, group: str) -> dict[State, int]:
+        """As `Queues.tally`."""
+        return dict(Counter(kept.state for kept in self._jobs.values() if kept.job.group == group))
+
+    def _take(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """What can be claimed, out of the queue."""
+        if wanted.only:
+            one = self._jobs.get(wanted.only)  # its place in the queue goes when its turn comes
+            can = one is not None and one.state is State.QUEUED and one.run_at <= now and fitting.can_take(one, wanted)
+            return [one] if one is not None and can else []
+        self._ripen(wanted.group, now)
+        due, passed = self._due[wanted.group], list[Rank]()
+        taken: dict[str, KeptJob] = {}
+        while due and len(taken) < wanted.count:
+            rank = heapq.heappop(due)
+            kept = self._jobs.get(rank[2])
+            if kept is None or kept.state is not State.QUEUED or kept.run_at != rank[1] or rank[2] in taken:
+                continue
+            if fitting.can_take(kept, wanted):
+                taken[rank[2]] = kept
+            else:
+                passed.append(rank)
         for rank in passed:
             heapq.heappush(due, rank)
-        return taken
+        return list(taken.values())
 
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
@@ -183,7 +211,9 @@ class MemoryStore:
         """As `Jobs.overdue`."""
         unfinished = (self._jobs[id] for id in self._unfinished)
         return heapq.nsmallest(
-            limit, (kept for kept in unfinished if _due_at(kept) <= now), key=lambda kept: (_due_at(kept), kept.job.id)
+            limit,
+            (kept for kept in unfinished if fitting.due_at(kept) <= now),
+            key=lambda kept: (fitting.due_at(kept), kept.job.id),
         )
 
     async def wake_at(self, now: float) -> float | None:
@@ -192,12 +222,12 @@ class MemoryStore:
         for id in self._unfinished:
             kept = self._jobs[id]
             begins = [kept.run_at] if kept.state is State.QUEUED else []
-            times += [at for at in (*_decisions(kept), *begins) if at > now]
+            times += [at for at in (*fitting.decisions(kept), *begins) if at > now]
         first = min(times, default=FOREVER)
         return None if first == FOREVER else first
 
     async def waiting(self) -> dict[str, int]:
-        """As `Jobs.waiting`."""
+        """As `Queues.waiting`."""
         counts: dict[str, int] = defaultdict(int)
         for id in self._unfinished:
             kept = self._jobs[id]
@@ -399,39 +429,3 @@ class MemoryStore:
         for index, key in ((self._keys, job.key), (self._cached, job.cache_key)):
             if index.get(key) == job.id:
                 del index[key]
-
-
-def _fits(kept: KeptJob, wanted: Filter) -> bool:
-    job = kept.job
-    texts: tuple[tuple[str, Any], ...] = (
-        (wanted.handler, job.handler),
-        (wanted.group, job.group),
-        (wanted.schedule, job.schedule),
-        (wanted.code, code_of(kept.last)),
-        (wanted.retry_of, job.retry_of),
-    )
-    return (
-        all(not text or text == own for text, own in texts)
-        and (not wanted.states or kept.state in wanted.states)
-        and (not wanted.before or job.id < wanted.before)
-        and wanted.labels.items() <= job.labels.items()
-    )
-
-
-def code_of(last: Event | None) -> str:
-    """The code of the fault that a job ended with, if it did."""
-    return last.fault.code if last is not None and last.fault is not None else ""
-
-
-def _decisions(kept: KeptJob) -> list[float]:
-    """When the job needs a decision."""
-    times = [kept.job.end_by]
-    if kept.state in LEASED:
-        times.append(kept.lease_until)
-    elif kept.attempt == 0:
-        times.append(kept.job.begin_by)
-    return times
-
-
-def _due_at(kept: KeptJob) -> float:
-    return min(_decisions(kept))

@@ -38,7 +38,13 @@ def claim(asker: int, wanted: Claim, now: float) -> tuple[Any, ...]:
     """The parameters of `claim`."""
     able = _json(wanted.labels).decode()
     handlers = sorted(wanted.handlers)
-    return (asker, wanted.group, handlers, able, wanted.worker, wanted.count, now, wanted.lease_until)
+    return (asker, wanted.group, handlers, able, wanted.worker, wanted.count, now, wanted.lease_until, wanted.only)
+
+
+def due(wanted: Claim, now: float) -> tuple[Any, ...]:
+    """The parameters of `due`."""
+    able = _json(wanted.labels).decode()
+    return (wanted.group, sorted(wanted.handlers), able, wanted.count, now, wanted.only)
 
 
 def move(asker: int, change: Change, now: float) -> tuple[Any, ...]:

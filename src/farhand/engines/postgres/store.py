@@ -11,6 +11,7 @@ from farhand.engines.postgres import keeping, rows, ties
 from farhand.engines.postgres.batches import Batches
 from farhand.engines.postgres.database import Database
 from farhand.engines.postgres.hearsay import Hearsay
+from farhand.engines.postgres.records import PostgresRecords
 from farhand.engines.postgres.sql import queries
 from farhand.engines.postgres.tidying import Tidying
 from farhand.engines.postgres.url import read
@@ -41,7 +42,7 @@ READERS = 32
 R = TypeVar("R")
 
 
-class PostgresStore:
+class PostgresStore(PostgresRecords):
     """`ports.store.Store`. What is asked for most goes in batches: calls of one turn of the event loop share a round
     trip and a commit. Errors are `Unavailable` when the server is lost, which the pool
     of connections gets over by itself, and `InvalidArguments` for what PostgreSQL can't keep, as a NUL in an id."""
@@ -125,7 +126,7 @@ class PostgresStore:
 
         async def work(connection: Any) -> list[Any]:
             await connection.execute(_JOBS["plan_for_these"])
-            how = (wanted.before, wanted.limit, states <= LEASED, wanted.code, wanted.retry_of)
+            how = (wanted.before, wanted.limit, states <= LEASED, wanted.code, wanted.retry_of, wanted.cache_key)
             found: list[Any] = await connection.fetch(_JOBS["find"], *parts, *named, *how)
             return found
 
@@ -134,6 +135,16 @@ class PostgresStore:
     async def claim(self, wanted: Claim, now: float) -> list[KeptJob]:
         """As `Jobs.claim`."""
         return await self._claims.ask((wanted, now))
+
+    async def due(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """As `Queues.due`."""
+        async with self._database.connection() as connection:
+            return [rows.kept(row) for row in await connection.fetch(_JOBS["due"], *rows.due(wanted, now))]
+
+    async def tally(self, group: str) -> dict[State, int]:
+        """As `Queues.tally`."""
+        async with self._database.connection() as connection:
+            return {State(state): count for state, count in await connection.fetch(_JOBS["tally"], group)}
 
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
@@ -179,7 +190,7 @@ class PostgresStore:
         return at
 
     async def waiting(self) -> dict[str, int]:
-        """As `Jobs.waiting`."""
+        """As `Queues.waiting`."""
         async with self._database.connection() as connection:
             return dict(await connection.fetch(_JOBS["waiting"]))
 

@@ -23,6 +23,15 @@ SELECT id, handler, labels, epoch, attempt, run_at, entries, first, cut FROM job
 WHERE grp = ? AND state = 'queued' AND run_at <= ?
 ORDER BY priority DESC, run_at, id;
 
+-- name: job_to_claim
+-- The same of one job.
+SELECT id, handler, labels, epoch, attempt, run_at, entries, first, cut FROM jobs
+WHERE id = ?3 AND grp = ?1 AND state = 'queued' AND run_at <= ?2;
+
+-- name: tally
+-- How many jobs of a group are in each state.
+SELECT state, count(*) FROM jobs WHERE grp = ? GROUP BY state;
+
 -- name: claim
 -- Give a job to a worker.
 UPDATE jobs SET state = 'assigned', epoch = epoch + 1, attempt = attempt + 1, worker = ?, lease_until = ? WHERE id = ?;
@@ -214,3 +223,19 @@ INSERT OR REPLACE INTO schedules (name, fired, schedule) VALUES (?, ?, ?);
 -- name: drop_schedule
 -- Forget one.
 DELETE FROM schedules WHERE name = ? RETURNING 1;
+
+-- name: put_record
+-- Keep a record.
+INSERT OR REPLACE INTO records (kind, key, value) VALUES (?, ?, ?);
+
+-- name: record
+-- One of them.
+SELECT value FROM records WHERE kind = ? AND key = ?;
+
+-- name: records
+-- All of a kind.
+SELECT key, value FROM records WHERE kind = ? ORDER BY key;
+
+-- name: drop_record
+-- Forget one.
+DELETE FROM records WHERE kind = ? AND key = ? RETURNING 1;

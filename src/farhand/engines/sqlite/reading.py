@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apsw
@@ -12,13 +12,14 @@ from farhand.engines.sqlite.sql import queries
 from farhand.model.durable import DurableJob, KeptJob
 from farhand.model.event import Event
 from farhand.model.state import State
-from farhand.ports.store import Filter, Schedule
+from farhand.ports.store import Claim, Filter, Schedule
 
 TO_BYTES = msgspec.msgpack.Encoder()
 JOB = msgspec.msgpack.Decoder(DurableJob)
 EVENT = msgspec.msgpack.Decoder(Event)
 SCHEDULE = msgspec.msgpack.Decoder(Schedule)
 LABELS = msgspec.json.Encoder(order="deterministic")
+NO_LABELS = "{}"
 READ_LABELS = msgspec.json.Decoder(dict[str, str])
 
 
@@ -72,6 +73,8 @@ def find(db: apsw.Connection, wanted: Filter) -> list[KeptJob]:
         parts += [("retry_of = ?", wanted.retry_of), ("retry_of <> ?", "")]
     if wanted.before:
         parts.append(("id < ?", wanted.before))
+    if wanted.cache_key:
+        parts.append(("id IN (SELECT job FROM cache WHERE key = ?)", wanted.cache_key))
     where = [text for text, _ in parts]
     values = [value for _, value in parts]
     if wanted.states:
@@ -83,6 +86,27 @@ def find(db: apsw.Connection, wanted: Filter) -> list[KeptJob]:
     text = f"SELECT id FROM jobs WHERE {' AND '.join(where) or '1'} ORDER BY id DESC LIMIT ?"
     found: list[tuple[Any, ...]] = db.execute(text, (*values, wanted.limit)).fetchall()
     return all_of(db, [row[0] for row in found])
+
+
+def claimable(db: apsw.Connection, wanted: Claim, now: float) -> Iterator[tuple[Any, ...]]:
+    """The rows of `jobs_to_claim` that a claim may take, as many as it wants."""
+    one = (wanted.only,) if wanted.only else ()
+    found: Iterable[tuple[Any, ...]] = db.execute(
+        queries()["job_to_claim" if one else "jobs_to_claim"], (wanted.group, now, *one)
+    )
+    left = wanted.count
+    for row in found:
+        able = row[2] == NO_LABELS or READ_LABELS.decode(row[2]).items() <= wanted.labels.items()
+        if able and row[1] in wanted.handlers:
+            yield row
+            left -= 1
+        if left <= 0:
+            return
+
+
+def due(db: apsw.Connection, wanted: Claim, now: float) -> list[KeptJob]:
+    """What a claim would take."""
+    return all_of(db, [row[0] for row in claimable(db, wanted, now)])
 
 
 def schedule(db: apsw.Connection, name: str) -> Schedule | None:

@@ -13,10 +13,12 @@ from msgspec.structs import replace
 
 from farhand.engines.sqlite import keeping, reading
 from farhand.engines.sqlite.connection import Owner, check, lock
+from farhand.engines.sqlite.records import SqliteRecords
 from farhand.engines.sqlite.sql import queries
 from farhand.engines.sqlite.writing import Recent, Write
 from farhand.errors import FarhandError
 from farhand.model.durable import DurableJob, Entry, KeptJob, Said
+from farhand.model.state import State
 from farhand.ports.store import (
     READ_SIZE,
     Added,
@@ -36,7 +38,7 @@ from farhand.ports.store import (
 T = TypeVar("T")
 
 
-class SqliteStore:
+class SqliteStore(SqliteRecords):
     """`ports.store.Store`. Writes and reads have a thread and a connection each; what a reader sees is committed."""
 
     shared = False
@@ -105,6 +107,14 @@ class SqliteStore:
         """As `Jobs.claim`."""
         return await self._write(now, lambda write: write.claim(wanted))
 
+    async def due(self, wanted: Claim, now: float) -> list[KeptJob]:
+        """As `Queues.due`."""
+        return await self._reader.run(lambda db: reading.due(db, wanted, now))
+
+    async def tally(self, group: str) -> dict[State, int]:
+        """As `Queues.tally`."""
+        return await self._reader.run(lambda db: {State(row[0]): row[1] for row in reading.rows(db, "tally", group)})
+
     async def change(self, change: Change, now: float) -> KeptJob | None:
         """As `Jobs.change`."""
         return await self._write(now, lambda write: write.change(change))
@@ -142,7 +152,7 @@ class SqliteStore:
         return await self._reader.run(lambda db: reading.one(db, "wake_at", now))
 
     async def waiting(self) -> dict[str, int]:
-        """As `Jobs.waiting`."""
+        """As `Queues.waiting`."""
         return await self._reader.run(lambda db: dict(reading.rows(db, "waiting")))
 
     async def uncache(self, handler: str, cache_key: str = "") -> int:

@@ -17,7 +17,6 @@ from farhand.model.event import Event, Fault, Kind
 from farhand.model.state import ENDS, LEASED, State
 from farhand.ports.store import Added, Change, Claim, How, Lease
 
-NO_LABELS = "{}"
 RECENT, RECENT_SIZE = 4_096, 4_096
 """How many jobs the writer remembers, and up to how many bytes of arguments."""
 
@@ -83,7 +82,7 @@ class Write:
             states[parent] = State(rows[0][0])
         waits = any(state not in ENDS for state in states.values())
         state = State.WAITING if waits else State.QUEUED
-        labels = reading.LABELS.encode(job.labels).decode() if job.labels else NO_LABELS
+        labels = reading.LABELS.encode(job.labels).decode() if job.labels else reading.NO_LABELS
         times = (job.run_at, job.begin_by, job.end_by)
         named = (job.id, state.value, job.group, job.handler, labels, job.schedule, job.priority)
         self._added_jobs.append((*named, *times, reading.TO_BYTES.encode(job), job.retry_of))
@@ -109,11 +108,7 @@ class Write:
 
     def claim(self, wanted: Claim) -> list[KeptJob]:
         taken: list[KeptJob] = []
-        rows = self._db.execute(queries()["jobs_to_claim"], (wanted.group, self._now))
-        for id, handler, labels, epoch, attempt, run_at, entries, first, cut in rows:
-            able = labels == NO_LABELS or reading.READ_LABELS.decode(labels).items() <= wanted.labels.items()
-            if not able or handler not in wanted.handlers:
-                continue
+        for id, _, _, epoch, attempt, run_at, entries, first, cut in reading.claimable(self._db, wanted, self._now):
             taken.append(
                 KeptJob(
                     job=self._recent.get(self._db, id),
@@ -128,8 +123,6 @@ class Write:
                     cut=cut,
                 )
             )
-            if len(taken) >= wanted.count:
-                break
         given = [(wanted.worker, wanted.lease_until, kept.job.id) for kept in taken]
         self._db.executemany(queries()["claim"], given)
         return taken

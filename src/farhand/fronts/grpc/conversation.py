@@ -11,7 +11,7 @@ import grpc
 
 from farhand.core.link import Link, Role, Says
 from farhand.errors import FarhandError, Overloaded, ProtocolViolation, Unavailable
-from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.guard import Context, check_message
 from farhand.model.limits import HUB_HEARTBEAT
 
 BACKLOG_LIMIT = 64 * 1024 * 1024
@@ -124,7 +124,7 @@ class Conversation:
                     data = await read()
                     if data is grpc.aio.EOF:
                         return False
-                    says = on_frame(data)
+                    says = on_frame(check_message(data))
                     if says & Says.HELLO:
                         patience.reschedule(None)
                     if says & Says.GOODBYE:

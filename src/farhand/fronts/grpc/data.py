@@ -9,7 +9,7 @@ import grpc
 
 from farhand.carriage.serving import said_taken
 from farhand.errors import FarhandError, InvalidArguments, ProtocolViolation, RefNotFound, Unavailable
-from farhand.fronts.grpc.guard import Context
+from farhand.fronts.grpc.guard import Context, read
 from farhand.fronts.grpc.jobs import JobService
 from farhand.hub.transfers import Pipe, Transfers
 from farhand.model.blob import CHECKSUM
@@ -31,7 +31,7 @@ class DataService:
 
     async def pull(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Pull: from whoever holds it, or from the blob store."""
-        first = await context.read()
+        first = await read(context)
         if first is grpc.aio.EOF:
             raise ProtocolViolation("a pull begins with what is wanted")
         asked = incoming.parse(data_pb2.PullRequest, first)
@@ -60,9 +60,9 @@ class DataService:
             if GONE in metadata:
                 over = RefNotFound("this payload was fetched, or nobody asked for it in time: run the job again")
                 return data_pb2.PushResponse()
-            read, put = context.read, pipe.put
+            put = pipe.put
             whole = False
-            while (part := await read()) is not grpc.aio.EOF:
+            while (part := await read(context)) is not grpc.aio.EOF:
                 if len(part) > 2 * PART:
                     over = ProtocolViolation(f"a part of {len(part):,} bytes is over the limit")
                     raise over
@@ -80,13 +80,13 @@ class DataService:
         except FarhandError as error:
             fault = common_pb2.Fault.FromString(bodies.fault_bytes(to_fault(error)))
             await context.write(data_pb2.PutAnswer(fault=fault).SerializeToString())
-            while await context.read() is not grpc.aio.EOF:
+            while await read(context) is not grpc.aio.EOF:
                 pass  # until the peer has seen it, and cancels
         else:
             await context.write(data_pb2.PutAnswer(ref=bodies.payload_message(as_payload(ref))).SerializeToString())
 
     async def _keep(self, context: Context) -> Ref:
-        first = await context.read()
+        first = await read(context)
         if first is grpc.aio.EOF:
             raise ProtocolViolation("a put begins with what it is")
         asked = read_part(first).put
@@ -97,7 +97,7 @@ class DataService:
         got = Incoming()
         async with begun as writer:
             while not got.ended:
-                part = await context.read()
+                part = await read(context)
                 if part is grpc.aio.EOF:
                     raise ProtocolViolation("a put ends with its end")
                 data = got.take(part)

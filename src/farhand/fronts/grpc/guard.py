@@ -17,19 +17,56 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status.rpc_status import to_status
 
-from farhand.errors import FarhandError, Overloaded
+from farhand.errors import FarhandError, Overloaded, TooLarge
+from farhand.model.limits import MESSAGE_LIMIT
+from farhand.wire.trailers import brief
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 DOMAIN = "farhand"
-MESSAGE_LIMIT = 1024
 DETAILS_LIMIT = 3584
-"""Both ride in HTTP/2 trailers, the details in base64 and the message twice, which together peers bound to 8 KiB by
-default (gRPC refuses larger ones now and then, and from 16 KiB always); longer ones are shortened."""
+"""Bytes of an error's details. They and its message ride in HTTP/2 trailers, the details in base64 and the message
+twice, which together peers bound to 8 KiB by default (gRPC refuses larger ones now and then, and from 16 KiB always);
+longer ones are shortened."""
 
 _log = structlog.get_logger("farhand.grpc")
+
+
+class MessageTooLarge(TooLarge):
+    """A message over 4 MiB. gRPC itself refuses those with the same status, where no other front takes larger ones on
+    the same port."""
+
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+def check_message(data: bytes) -> bytes:
+    """`data`, which was read as one message.
+
+    Raises:
+        MessageTooLarge: it is over the limit.
+    """
+    if len(data) > MESSAGE_LIMIT:
+        raise MessageTooLarge(
+            f"a message of {len(data):,} bytes is over the limit of {MESSAGE_LIMIT:,}", limit=MESSAGE_LIMIT
+        )
+    return data
+
+
+async def read(context: Context) -> Any:
+    """The next message of a stream, in bytes, or `grpc.aio.EOF`.
+
+    Raises:
+        MessageTooLarge: it is over the limit.
+    """
+    data = await context.read()
+    return data if data is grpc.aio.EOF else check_message(data)
+
+
+def reading(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """A deserializer that leaves alone what is over the limit; `guarded` and `guarded_stream` refuse that."""
+    return lambda data: parse(data) if len(data) <= MESSAGE_LIMIT else data
 
 
 def status_of(error: FarhandError) -> Status:
@@ -43,22 +80,12 @@ def status_of(error: FarhandError) -> Status:
         domain=DOMAIN,
         metadata={"details": details.decode(), "retryable": "true" if error.retryable else "false"},
     )
-    status = Status(code=code, message=_brief(error.message), details=[_packed(info)])
+    status = Status(code=code, message=brief(error.message), details=[_packed(info)])
     if isinstance(error, Overloaded):
         retry = RetryInfo()
         retry.retry_delay.FromMilliseconds(int(error.retry_after * 1000))
         status.details.append(_packed(retry))
     return status
-
-
-def _brief(text: str) -> str:
-    """`text`, cut to what takes 1 KiB in a header, where each byte of what isn't plain ASCII takes three."""
-    size = 0
-    for at, char in enumerate(text):
-        size += 1 if " " <= char <= "~" else 3 * len(char.encode(errors="replace"))
-        if size > MESSAGE_LIMIT:
-            return f"{text[:at]}…"
-    return text
 
 
 def _shorten(details: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +126,8 @@ def guarded(
 
     async def call(request: Request, context: Context) -> Response:
         try:
+            if isinstance(request, bytes):
+                check_message(request)
             return await method(request, context)
         except FarhandError as error:
             await refuse(context, error)
@@ -119,6 +148,8 @@ def guarded_stream(
     async def call(request: Request, context: Context) -> AsyncIterator[Response]:
         async with aclosing(method(request, context)) as answers:
             try:
+                if isinstance(request, bytes):
+                    check_message(request)
                 async for answer in answers:
                     yield answer
             except FarhandError as error:

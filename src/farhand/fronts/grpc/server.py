@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version as package_version
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -16,15 +16,16 @@ from farhand.errors import Unavailable
 from farhand.fronts.grpc.calls import CallService
 from farhand.fronts.grpc.channels import ChannelService
 from farhand.fronts.grpc.data import DataService
-from farhand.fronts.grpc.guard import guarded, guarded_stream
+from farhand.fronts.grpc.guard import guarded, guarded_stream, reading
 from farhand.fronts.grpc.jobs import JobService
+from farhand.fronts.grpc.mounts import Mount, Pools
 from farhand.fronts.grpc.registry import Registry
 from farhand.fronts.grpc.workers import WorkerService
 from farhand.hub.durable import Durables
 from farhand.hub.loopback import check_loopback
 from farhand.hub.service import Hub
 from farhand.wire.farhand._pb import client_pb2, data_pb2
-from farhand.wire.farhand.options import SERVE_OPTIONS
+from farhand.wire.farhand.options import serve_options
 
 WORKER_SERVICE = "farhand.v1.WorkerService"
 CLIENT_SERVICE = "farhand.v1.ClientService"
@@ -32,15 +33,16 @@ DATA_SERVICE = "farhand.v1.DataService"
 
 
 class Server:
-    """A hub's native door. `address` is set once it has started."""
+    """A hub's native door, and those that are mounted on its port. `address` is set once it has started."""
 
-    def __init__(self, hub: Hub, durables: Durables | None = None) -> None:
+    def __init__(self, hub: Hub, durables: Durables | None = None, mounts: Sequence[Mount] = ()) -> None:
         self._hub = hub
+        self._mounts = mounts
         self._durables = durables
         self._version = package_version("farhand")
         self._registry = Registry(hub)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(options=SERVE_OPTIONS)
+        self._server = grpc.aio.server(options=serve_options([mount.receive_limit for mount in mounts]))
         self._chore: asyncio.Task[None] | None = None
         self.address = ""
         self._log = structlog.get_logger("farhand.grpc")
@@ -55,8 +57,12 @@ class Server:
         host, port = check_loopback(address)
         self._server.add_generic_rpc_handlers((self._worker_methods(), self._client_methods(), self._data_methods()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        services = [WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE]
+        for mount in self._mounts:
+            self._server.add_generic_rpc_handlers(tuple(mount.handlers()))
+            services += mount.names
+        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server, cast(Any, Pools(self._mounts)))
         try:
             bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
@@ -64,7 +70,7 @@ class Server:
                 f"can't listen on {host}:{port}: another program has the port, or it isn't allowed"
             ) from error
         await self._server.start()
-        for name in ("", WORKER_SERVICE, CLIENT_SERVICE, DATA_SERVICE):
+        for name in ("", *services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._chore = asyncio.ensure_future(self._registry.chore())
         self.address = f"{host}:{bound}"
@@ -80,6 +86,8 @@ class Server:
         """Tell callers whose jobs are left, say goodbye to every peer, and close."""
         self._hub.stop()
         self._registry.close_all()
+        for mount in self._mounts:
+            mount.close()
         await self._registry.all_closed(3.0)
         if self._chore is not None:
             self._chore.cancel()
@@ -98,7 +106,9 @@ class Server:
         methods = {
             "Run": _unary(guarded(calls.run), client_pb2.RunRequest),
             "Stream": grpc.unary_stream_rpc_method_handler(
-                guarded_stream(calls.stream), client_pb2.RunRequest.FromString, client_pb2.JobEvent.SerializeToString
+                guarded_stream(calls.stream),
+                reading(client_pb2.RunRequest.FromString),
+                client_pb2.JobEvent.SerializeToString,
             ),
             "Cancel": _unary(guarded(calls.cancel), client_pb2.CancelRequest),
             "Channel": grpc.stream_stream_rpc_method_handler(guarded(channels.channel)),
@@ -111,7 +121,9 @@ class Server:
             "GetJob": _unary(guarded(jobs.get), client_pb2.GetJobRequest),
             "ListJobs": _unary(guarded(jobs.find), client_pb2.ListJobsRequest),
             "Attach": grpc.unary_stream_rpc_method_handler(
-                guarded(jobs.attach), client_pb2.AttachRequest.FromString, client_pb2.LogEntry.SerializeToString
+                guarded(jobs.attach),
+                reading(client_pb2.AttachRequest.FromString),
+                client_pb2.LogEntry.SerializeToString,
             ),
             "RetryJob": _unary(guarded(jobs.retry), client_pb2.RetryJobRequest),
             "Uncache": _unary(guarded(jobs.uncache), client_pb2.UncacheRequest),
@@ -134,7 +146,7 @@ class Server:
 
 
 def _unary(method: Callable[..., Any], request: Any) -> Any:
-    return grpc.unary_unary_rpc_method_handler(method, request.FromString, _serialize)
+    return grpc.unary_unary_rpc_method_handler(method, reading(request.FromString), _serialize)
 
 
 def _serialize(message: Any) -> bytes:

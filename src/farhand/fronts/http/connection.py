@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import httptools
@@ -61,8 +62,11 @@ class _Refused(Exception):
 class Connection(HttpToolsProtocol):
     """As uvicorn's, bounded. A request whose peer has gone is cancelled."""
 
-    def __init__(self, config: Config, state: ServerState) -> None:
+    def __init__(self, config: Config, state: ServerState, bodies: Sequence[tuple[bytes, int]] = ()) -> None:
+        """`bodies` are how large they may be below some paths."""
         super().__init__(config, state, {}, asyncio.get_running_loop())
+        self._bodies = bodies
+        self._body_limit = BODY_LIMIT
         self.logger = _silent
         self.access_log = False
         self._timer: asyncio.TimerHandle | None = None
@@ -156,9 +160,10 @@ class Connection(HttpToolsProtocol):
         if len(self.url) > HEAD_LIMIT:
             self._why = _head_too_large()
             raise _Refused
+        self._body_limit = next((size for path, size in self._bodies if self.url.startswith(path)), BODY_LIMIT)
         for name, value in self.headers:
-            if name == b"content-length" and value.isdigit() and int(value) > BODY_LIMIT:
-                self._why = _body_too_large()
+            if name == b"content-length" and value.isdigit() and int(value) > self._body_limit:
+                self._why = _body_too_large(self._body_limit)
                 raise _Refused
         if len(self.pipeline) >= PIPELINE:
             self._why = Overloaded(f"{PIPELINE} requests wait on this connection already", retry_after=1.0)
@@ -168,8 +173,8 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body, unless it is one too many."""
         self._body += len(body)
-        if self._body > BODY_LIMIT:
-            self._why = _body_too_large()
+        if self._body > self._body_limit:
+            self._why = _body_too_large(self._body_limit)
             raise _Refused
         super().on_body(body)
 
@@ -247,5 +252,5 @@ def _head_too_large() -> HeadersTooLarge:
     )
 
 
-def _body_too_large() -> TooLarge:
-    return TooLarge(f"a body may take {BODY_LIMIT:,} bytes: send less", limit=BODY_LIMIT)
+def _body_too_large(limit: int) -> TooLarge:
+    return TooLarge(f"a body may take {limit:,} bytes: send less", limit=limit)

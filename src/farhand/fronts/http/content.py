@@ -41,7 +41,7 @@ async def answer(
         name, start = named_file(await _begin(transfers, ref))
         size -= start
         if name:
-            more["content-disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+            more["content-disposition"] = _attached(name)
     etag = f'"{ref.id}"'
     found = {"etag": etag, "accept-ranges": "bytes", "x-content-type-options": "nosniff", **headers, **more}
     if etag in request.headers.get("if-none-match", ""):
@@ -59,6 +59,12 @@ async def answer(
     return Stream(
         _sent(transfers, ref, start + first, stop - first), status_code=status, headers=found, media_type=mime
     )
+
+
+def _attached(name: str) -> str:
+    """A file's name, for browsers in full, and for older readers, as curl -OJ, without what is no ASCII."""
+    plain = "".join(one if one.isascii() and one not in '"\\%' else "_" for one in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def range_of(wanted: str, size: int) -> tuple[int, int] | None:

@@ -7,11 +7,22 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from farhand.hub.durable import Durables, kept_by
 from farhand.hub.service import Hub
 
 if TYPE_CHECKING:
     from litestar import Request
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """An application of another front, for all below `path`, which ends with a slash. It asks for keys of its own, so
+    pages of any origin may ask it. Its requests' bodies take up to `body` bytes."""
+
+    path: str
+    app: Any
+    body: int
 
 
 class Door:

@@ -7,13 +7,14 @@ could reach it. Browsers say where a request comes from; whatever says that it c
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from litestar import Litestar
 
 from farhand.errors import FarhandError, MethodNotAllowed, PermissionDenied, ProtocolViolation
-from farhand.fronts.http.door import Door
+from farhand.fronts.http.door import Door, Mount
 from farhand.fronts.http.faults import allowed
 from farhand.hub.loopback import is_loopback
 from farhand.wire.http import problems
@@ -61,16 +62,22 @@ def _name(host: bytes) -> str:
 
 
 class Guard:
-    """Wraps the application: checks who asks, counts what is served, and ends what its peer has left."""
+    """Wraps the application: checks who asks, counts what is served, and ends what its peer has left. What is below
+    the path of a mount is the mount's, whoever asks."""
 
-    def __init__(self, app: Litestar, door: Door) -> None:
+    def __init__(self, app: Litestar, door: Door, mounts: Sequence[Mount] = ()) -> None:
         self._app = app
         self._door = door
+        self._mounts = mounts
         self._log = structlog.get_logger("farhand.http")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
         with self._door.serving():
+            for mount in self._mounts:
+                if scope["path"].startswith(mount.path):
+                    await self._serve(mount.app, scope, receive, send)
+                    return
             try:
                 check_origin(scope["headers"])
                 if scope["method"] == "OPTIONS":  # whoever asks for leave first is a page of another origin
@@ -78,13 +85,16 @@ class Guard:
             except FarhandError as error:
                 await _answer(send, error, scope["path"])
                 return
-            try:
-                await self._app(scope, receive, send)
-            except asyncio.CancelledError:
-                return  # the peer has left, or the hub ends
-            except Exception:
-                self._log.exception("a request failed in the hub", path=scope["path"][:200])
-                raise
+            await self._serve(self._app, scope, receive, send)
+
+    async def _serve(self, app: Any, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            return  # the peer has left, or the hub ends
+        except Exception:
+            self._log.exception("a request failed in the hub", path=scope["path"][:200])
+            raise
 
 
 async def _answer(send: Any, error: FarhandError, path: str) -> None:

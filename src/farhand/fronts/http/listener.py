@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -21,9 +21,10 @@ FAREWELL = 3.0
 class Listener:
     """Serves one ASGI application on the running event loop."""
 
-    def __init__(self, app: Any, hint: str = "") -> None:
-        """`hint` ends the error of an address that is taken."""
+    def __init__(self, app: Any, hint: str = "", bodies: Sequence[tuple[bytes, int]] = ()) -> None:
+        """`hint` ends the error of an address that is taken; `bodies` are how large they may be below some paths."""
         self._hint = hint
+        self._bodies = bodies
         self._config = Config(
             app,
             interface="asgi3",
@@ -51,7 +52,7 @@ class Listener:
         self.date()
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self._config, self._state), bare, port, backlog=2048
+                lambda: Connection(self._config, self._state, self._bodies), bare, port, backlog=2048
             )
         except OSError as error:
             raise Unavailable(

@@ -16,7 +16,7 @@ from litestar.openapi.config import OpenAPIConfig
 from farhand.fronts.http import about, events, faults, jobs, runs
 from farhand.fronts.http.connection import BODY_LIMIT
 from farhand.fronts.http.describing import Document
-from farhand.fronts.http.door import Door
+from farhand.fronts.http.door import Door, Mount
 from farhand.fronts.http.guard import Guard
 from farhand.fronts.http.listener import Listener
 from farhand.fronts.http.metrics import Metrics
@@ -45,14 +45,25 @@ ROUTES: tuple[Any, ...] = (
 
 
 class HttpServer:
-    """A hub's HTTP door. `address` is set once it has started. Other fronts' `routers` are served beside its own."""
+    """A hub's HTTP door. `address` is set once it has started. Other fronts' `routers` are served beside its own, and
+    their `mounts` below paths of theirs."""
 
-    def __init__(self, hub: Hub, durables: Durables | None = None, routers: Sequence[Router] = ()) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        durables: Durables | None = None,
+        routers: Sequence[Router] = (),
+        mounts: Sequence[Mount] = (),
+    ) -> None:
         self.address = ""
         self._door = Door(hub, durables)
         self._metrics = Metrics(self._door)
         app = application(self._door, self._metrics, routers)
-        self._listener = Listener(Guard(app, self._door), "; --http HOST:PORT takes another, --http off does without")
+        self._listener = Listener(
+            Guard(app, self._door, mounts),
+            "; --http HOST:PORT takes another, --http off does without",
+            [(mount.path.encode(), mount.body) for mount in mounts],
+        )
         self._chore: asyncio.Task[None] | None = None
 
     async def start(self, address: str) -> str:

@@ -640,3 +640,90 @@ class StoreConformance:
             rivals = [store.fire("s", fired, fired + 2.0, job(f"{fired}-{n}"), 2.0) for n in range(8)]
             assert sum(await asyncio.gather(*rivals)) == 1
         assert len(await store.find(Filter(limit=100))) == 5
+
+    async def test_a_claim_of_one_job_takes_no_other(self, store: Store) -> None:
+        for id in "abc":
+            await store.add(job(id, labels={"gpu": "yes"} if id == "c" else {}), 2.0)
+        assert await store.claim(claim(only="b"), 0.5) == []
+        assert await store.claim(claim(only="b", handlers=frozenset({"g"})), 3.0) == []
+        assert await store.claim(claim(only="b", group="other"), 3.0) == []
+        assert await store.claim(claim(only="c"), 3.0) == []
+        assert await store.claim(claim(only="none"), 3.0) == []
+        (taken,) = await store.claim(claim(only="b"), 3.0)
+        assert (taken.job.id, taken.state, taken.epoch, taken.worker) == ("b", State.ASSIGNED, 1, "w")
+        assert await store.get("b") == taken
+        assert await store.claim(claim(only="b"), 3.0) == []
+        assert ids(await store.claim(claim(), 3.0)) == ["a"]
+
+    async def test_of_many_claims_of_one_job_one_gets_it(self, store: Store) -> None:
+        for number in range(20):
+            await store.add(job(f"job-{number}"), 2.0)
+        asked = [claim(only=f"job-{number}", worker=f"w{one}") for number in range(20) for one in range(8)]
+        taken = [kept for found in await asyncio.gather(*[store.claim(one, 3.0) for one in asked]) for kept in found]
+        assert sorted(ids(taken)) == sorted(f"job-{number}" for number in range(20))
+
+    async def test_what_is_due_is_what_a_claim_takes(self, store: Store) -> None:
+        wanted: dict[str, dict[str, Any]] = {
+            "a": {},
+            "b": {"priority": 1},
+            "c": {"run_at": 9.0},
+            "d": {"handler": "g"},
+            "e": {"group": "other"},
+            "f": {"run_at": 0.5},
+        }
+        for id, more in wanted.items():
+            await store.add(job(id, **more), 2.0)
+        found = await store.due(claim(), 3.0)
+        assert ids(found) == ["b", "f", "a"]
+        assert {kept.state for kept in found} == {State.QUEUED}
+        assert ids(await store.due(claim(2), 3.0)) == ["b", "f"]
+        assert ids(await store.due(claim(only="a"), 3.0)) == ["a"]
+        assert ids(await store.due(claim(handlers=frozenset({"f", "g"})), 3.0)) == ["b", "f", "a", "d"]
+        assert await store.due(claim(), 3.0) == found, "nothing was taken"
+        assert ids(await store.claim(claim(), 3.0)) == ["b", "f", "a"]
+        assert await store.due(claim(), 3.0) == []
+        assert ids(await store.due(claim(), 9.0)) == ["c"]
+
+    async def test_a_tally_counts_a_group_by_state(self, store: Store) -> None:
+        assert await store.tally("default") == {}
+        for state in (State.RUNNING, State.SUCCEEDED, State.FAILED):
+            await bring(store, state, state)
+        await bring(store, "more", State.FAILED)
+        await bring(store, "queued", State.QUEUED)
+        await store.add(job("elsewhere", group="other"), 2.0)
+        assert await store.tally("default") == {
+            State.QUEUED: 1,
+            State.RUNNING: 1,
+            State.SUCCEEDED: 1,
+            State.FAILED: 2,
+        }
+        assert await store.tally("other") == {State.QUEUED: 1}
+
+    async def test_a_cache_key_finds_the_job_that_stands_for_it(self, store: Store) -> None:
+        await store.add(job("a", cache_key="k"), 2.0)
+        await store.add(job("b", cache_key="l"), 2.0)
+        assert ids(await store.find(Filter(cache_key="k"))) == ["a"]
+        assert await store.find(Filter(cache_key="k", group="other")) == []
+        assert await store.find(Filter(cache_key="m")) == []
+        await store.claim(claim(only="a"), 3.0)
+        assert await store.change(move("a", Move.SUCCEED, State.SUCCEEDED, DONE), 4.0) is not None
+        assert ids(await store.find(Filter(cache_key="k"))) == ["a"]
+        assert await store.uncache("f", "k") == 1
+        assert await store.find(Filter(cache_key="k")) == []
+        await store.claim(claim(only="b"), 3.0)
+        assert await store.change(move("b", Move.FAIL, State.FAILED, FAILED), 4.0) is not None
+        assert await store.find(Filter(cache_key="l")) == []
+
+    async def test_records_are_kept_by_kind_and_key(self, store: Store) -> None:
+        assert await store.record("k", "a") is None
+        assert await store.records("k") == {}
+        await store.put_record("k", "a", b"1")
+        await store.put_record("k", "ä", b"\x00" * 1000)
+        await store.put_record("l", "a", b"other")
+        await store.put_record("k", "a", b"2")
+        assert await store.record("k", "a") == b"2"
+        assert await store.records("k") == {"a": b"2", "ä": b"\x00" * 1000}
+        assert await store.drop_record("k", "a") is True
+        assert await store.drop_record("k", "a") is False
+        assert await store.records("k") == {"ä": b"\x00" * 1000}
+        assert await store.record("l", "a") == b"other"

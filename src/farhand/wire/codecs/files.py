@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 
 from farhand.errors import InvalidArguments
@@ -86,6 +88,20 @@ class File:
         for one in span.pieces(size):
             yield memoryview(one)
 
+    def open(self) -> BinaryIO:
+        """Its bytes as an open file to read and seek in, wherever they are: what pyarrow, Pillow, `zipfile` and
+        `io.TextIOWrapper` take.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        if self._data is not None:
+            return io.BytesIO(self._data)
+        if self.path is not None:
+            return open(self.path, "rb")
+        assert self._span is not None, "what isn't in memory is on the disk"
+        return io.BufferedReader(_Part(self._span), BUFFER)
+
     def read(self) -> bytes:
         """All its bytes.
 
@@ -95,20 +111,67 @@ class File:
         return b"".join(self.buffers())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write its bytes to `path`, into it under `name` where that is a folder; where they are.
+        """Write its bytes to `path`, into it under `name` where that is a folder; where they are. What is there is
+        replaced once all are written: whatever happens meanwhile leaves no part of them.
 
         Raises:
             OSError: it can't be written.
         """
         target = Path(path)
         target = target / self.name if target.is_dir() else target
-        with open(target, "wb") as file:
-            for one in self.buffers():
-                file.write(one)
+        if target.exists() and not target.is_file():  # a pipe, or /dev/stdout
+            with open(target, "wb") as file:
+                file.writelines(self.buffers())
+            return target
+        whole = target.resolve()
+        part = whole.with_name(f".{whole.name[:100]}.{secrets.token_hex(4)}.part")
+        try:
+            with open(part, "xb") as file:
+                file.writelines(self.buffers())
+            part.replace(whole)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
         return target
 
     def __repr__(self) -> str:
         return f"File({str(self.path or self.name)!r}, media={self.media!r})"
+
+
+class _Part(io.RawIOBase):
+    """A part of a file on the disk as a file of its own."""
+
+    def __init__(self, span: OnDisk) -> None:
+        self._span = span  # keeps the file on the disk
+        self._file = open(span.path, "rb", buffering=0)  # noqa: SIM115  # `close` closes it
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._span.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"there is nothing before the file's beginning: {base + offset}")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        room = memoryview(buffer).cast("B")[: max(0, self._span.size - self._at)]
+        self._file.seek(self._span.start + self._at)
+        count = self._file.readinto(room) or 0
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def encode(value: Any) -> Encoded | None:

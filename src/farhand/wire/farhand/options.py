@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from farhand.model.limits import MESSAGE_LIMIT, READ_AHEAD
@@ -39,3 +40,12 @@ SERVE_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),
 ]
+
+
+def serve_options(receive: Sequence[int] = ()) -> list[tuple[str, Any]]:
+    """The options of a server with methods that take messages of so many bytes, and answer without a limit of gRPC's:
+    each front bounds what it answers."""
+    if not receive:
+        return SERVE_OPTIONS
+    wider = {"grpc.max_receive_message_length": max(MESSAGE_LIMIT, *receive), "grpc.max_send_message_length": -1}
+    return list({**dict(SERVE_OPTIONS), **wider}.items())

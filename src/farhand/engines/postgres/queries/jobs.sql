@@ -27,7 +27,7 @@ set local plan_cache_mode = force_custom_plan
 -- name: find
 -- $1 states that are not ends, $2 states that are, $3 handler, $4 group, $5 labels, $6 schedule, $7 before, $8 limit,
 -- $9 whether all states are those of leased jobs, which are few and have an index of their own;
--- $10 code, which only those that have ended can have; $11 the job that is started anew.
+-- $10 code, which only those that have ended can have; $11 the job that is started anew; $12 the cache key.
 select * from (
     (select jobs.id, jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
         live.log_end, live.log_begin, live.cut, null::float8 as ended, null::bytea as last
@@ -36,6 +36,7 @@ select * from (
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
         and ($11 = '' or (jobs.retry_of = $11 and jobs.retry_of <> ''))
+        and ($12 = '' or jobs.id = (select caches.id from caches where cache_key = $12))
     order by jobs.id desc limit $8)
     union all
     (select jobs.id, jobs.body, ended.state, ended.epoch, ended.attempt, ended.run_at, ended.worker, 0, ended.log_end,
@@ -46,11 +47,13 @@ select * from (
         and ($3 = '' or jobs.handler = $3) and ($4 = '' or jobs.grp = $4) and ($5::jsonb is null or jobs.labels @> $5)
         and ($6 = '' or jobs.schedule = $6) and ($7 = '' or jobs.id < $7)
         and ($11 = '' or (jobs.retry_of = $11 and jobs.retry_of <> ''))
+        and ($12 = '' or jobs.id = (select caches.id from caches where cache_key = $12))
     order by jobs.id desc limit $8)
 ) as found order by id desc limit $8
 
 -- name: claim
--- One caller's claim: $1 which caller, $2 group, $3 handlers, $4 labels, $5 worker, $6 count, $7 now, $8 lease until.
+-- One caller's claim: $1 which caller, $2 group, $3 handlers, $4 labels, $5 worker, $6 count, $7 now, $8 lease until,
+-- $9 the only job, or ''.
 -- The queue is walked priority by priority, each only up to the present, so that jobs that are to run later cost
 -- nothing; rows that another claim has locked are passed over.
 with recursive levels as (
@@ -64,7 +67,7 @@ with recursive levels as (
     select job.id from levels cross join lateral (
         select live.id from live
         where queued and grp = $2 and priority = levels.priority and run_at <= $7
-            and handler = any($3::text[]) and (labels is null or labels <@ $4::jsonb)
+            and handler = any($3::text[]) and (labels is null or labels <@ $4::jsonb) and ($9 = '' or id = $9)
         order by run_at, id for update skip locked
     ) as job limit $6
 )
@@ -72,6 +75,20 @@ update live set state = 'assigned', epoch = epoch + 1, attempt = attempt + 1, wo
 from taken join jobs using (id) where live.id = taken.id
 returning $1::bigint as asker, jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker,
     live.lease_until, live.log_end, live.log_begin, live.cut, null::float8 as ended, null::bytea as last
+
+-- name: due
+-- What a claim would take: $1 group, $2 handlers, $3 labels, $4 count, $5 now, $6 the only job, or ''.
+select jobs.body, live.state, live.epoch, live.attempt, live.run_at, live.worker, live.lease_until,
+    live.log_end, live.log_begin, live.cut, null::float8 as ended, null::bytea as last
+from live join jobs using (id)
+where live.queued and live.grp = $1 and live.run_at <= $5 and live.handler = any($2::text[])
+    and (live.labels is null or live.labels <@ $3::jsonb) and ($6 = '' or live.id = $6)
+order by live.priority desc, live.run_at, live.id limit $4
+
+-- name: tally
+select state, count(*) from live where grp = $1 group by state
+union all
+select ended.state, count(*) from ended join jobs using (id) where jobs.grp = $1 group by ended.state
 
 -- name: move
 -- One caller's move to a state that is no end: $1 which caller, $2 id, $3 sources, $4 epoch or null, $5 state, $6 now,

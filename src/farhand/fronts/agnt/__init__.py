@@ -1,0 +1,1 @@
+"""The door for database agents and their callers: messages of `agnt` ↔ the hub's verbs."""

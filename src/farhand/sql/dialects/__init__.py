@@ -1,0 +1,1 @@
+"""What differs between database systems, a file a system: each is a `farhand.sql.dialects.base.Dialect`."""

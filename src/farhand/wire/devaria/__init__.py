@@ -1,0 +1,1 @@
+"""Devaria's JSON bodies ↔ the model; no I/O."""

@@ -1,0 +1,1 @@
+"""farhand.sql, on real databases."""
