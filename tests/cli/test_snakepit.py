@@ -81,7 +81,7 @@ def test_sigterm_lets_what_runs_finish_but_not_for_long() -> None:
 
 def test_what_can_not_be_served_is_told() -> None:
     done = farhand("snakepit-worker", "--adapter", "nothing")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "MODULE.CLASS" in done.stderr
     done = farhand("snakepit-worker", "--port", "x")
     assert done.returncode == 2
