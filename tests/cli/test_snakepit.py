@@ -22,9 +22,9 @@ APPS = "tests.worker.snakepit.apps"
 
 
 @contextmanager
-def worker(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def worker(*arguments: str, ready_file: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A worker, and its port."""
-    with started("snakepit-worker", *arguments, **variables) as process:
+    with started("snakepit-worker", *arguments, SNAKEPIT_READY_FILE=ready_file) as process:
         assert process.stdout is not None
         first, second = process.stdout.readline(), process.stdout.readline()
         name, _, port = first.strip().partition("=")
@@ -42,7 +42,7 @@ def execute(port: int, command: str, **args: bytes) -> Any:
 
 def test_it_says_where_it_is_and_serves(tmp_path: Path) -> None:
     file = tmp_path / "ready"
-    with worker("--port", "0", "--adapter", f"{APPS}:app", SNAKEPIT_READY_FILE=str(file)) as (process, port):
+    with worker("--port", "0", "--adapter", f"{APPS}:app", ready_file=str(file)) as (process, port):
         assert file.read_text().strip() == str(port)
         assert os.listdir(tmp_path) == ["ready"]
         assert execute(port, "add", a=b"1").result["result"] == b"2.0"

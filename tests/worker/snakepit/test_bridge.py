@@ -11,7 +11,9 @@ import time
 import grpc
 import pytest
 
+from farhand.assembly import build_snakepit
 from farhand.errors import Unavailable
+from farhand.worker.links.served import ServedOptions
 from farhand.worker.links.snakepit import Bridge, Commands
 from tests.conftest import Eventually
 from tests.worker.snakepit import apps
@@ -170,7 +172,7 @@ async def test_sessions_are_bounded_and_forgotten(eventually: Eventually) -> Non
         assert result(await pool.in_session("a", "visits")) in (1, 3)
 
         async def forgotten() -> bool:
-            return (await pool.info()).stats.active_sessions == 0
+            return bool((await pool.info()).stats.active_sessions == 0)
 
         await eventually(forgotten)
         assert result(await pool.in_session("a", "visits")) == 1
@@ -178,12 +180,12 @@ async def test_sessions_are_bounded_and_forgotten(eventually: Eventually) -> Non
         busy = [asyncio.ensure_future(pool.in_session(one, "hang", timeout_ms=3000)) for one in ("x", "y")]
 
         async def both() -> bool:
-            return (await pool.info()).stats.active_sessions == 2
+            return bool((await pool.info()).stats.active_sessions == 2)
 
         await eventually(both)
         assert "in use" in (await pool.in_session("z", "visits")).error
-        for one in busy:
-            one.cancel()
+        for call in busy:
+            call.cancel()
 
 
 async def test_isolated_commands_run_in_processes(pool: Pool) -> None:
@@ -251,16 +253,8 @@ async def test_ports_are_tried_in_their_order() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         base = taken.getsockname()[1]
-        bridge = Bridge(Commands(app=apps.app), *_engines())
+        bridge = build_snakepit(Commands(app=apps.app), ServedOptions())
         assert base < await bridge.start(base, 50) <= base + 50
         await bridge.stop()
         with pytest.raises(Unavailable, match="is taken"):
-            await Bridge(Commands(app=apps.app), *_engines()).start(base, 0)
-
-
-def _engines() -> tuple[object, ...]:
-    from farhand.engines.local.processes import LocalProcesses
-    from farhand.engines.local.threads import LocalThreads
-    from farhand.worker.links.served import ServedOptions
-
-    return LocalThreads(), LocalProcesses(), ServedOptions()
+            await build_snakepit(Commands(app=apps.app), ServedOptions()).start(base, 0)
