@@ -79,6 +79,17 @@ def test_sigterm_lets_what_runs_finish_but_not_for_long() -> None:
         channel.close()
 
 
+def test_a_handler_that_will_not_be_cancelled_holds_nothing_up() -> None:
+    with worker("--port", "0", "--adapter", f"{APPS}:app", "--grace", "0.1") as (process, port):
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)])
+        call: Any = channel.unary_unary("/snakepit.SnakepitBridge/Execute")
+        pending = call.future(pb.ExecuteRequest(command="stubborn", timeout_ms=100).SerializeToString(), timeout=40)
+        assert b"it was stopped" in pending.result()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        channel.close()
+
+
 def test_what_can_not_be_served_is_told() -> None:
     done = farhand("snakepit-worker", "--adapter", "nothing")
     assert (done.returncode, done.stdout) == (2, "")

@@ -120,6 +120,17 @@ async def hang() -> None:
 
 
 @app.handler
+async def stubborn() -> None:
+    """Will not be cancelled."""
+    while True:
+        try:
+            began.set()
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            continue
+
+
+@app.handler
 def visits(ctx: farhand.Context) -> int:
     """How often this session was here."""
     assert ctx.session is not None
