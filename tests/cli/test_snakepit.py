@@ -22,9 +22,9 @@ APPS = "tests.worker.snakepit.apps"
 
 
 @contextmanager
-def worker(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def worker(*arguments: str, ready_file: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A worker, and its port."""
-    with started("snakepit-worker", *arguments, **variables) as process:
+    with started("snakepit-worker", *arguments, SNAKEPIT_READY_FILE=ready_file) as process:
         assert process.stdout is not None
         first, second = process.stdout.readline(), process.stdout.readline()
         name, _, port = first.strip().partition("=")
@@ -42,7 +42,7 @@ def execute(port: int, command: str, **args: bytes) -> Any:
 
 def test_it_says_where_it_is_and_serves(tmp_path: Path) -> None:
     file = tmp_path / "ready"
-    with worker("--port", "0", "--adapter", f"{APPS}:app", SNAKEPIT_READY_FILE=str(file)) as (process, port):
+    with worker("--port", "0", "--adapter", f"{APPS}:app", ready_file=str(file)) as (process, port):
         assert file.read_text().strip() == str(port)
         assert os.listdir(tmp_path) == ["ready"]
         assert execute(port, "add", a=b"1").result["result"] == b"2.0"
@@ -79,9 +79,20 @@ def test_sigterm_lets_what_runs_finish_but_not_for_long() -> None:
         channel.close()
 
 
+def test_a_handler_that_will_not_be_cancelled_holds_nothing_up() -> None:
+    with worker("--port", "0", "--adapter", f"{APPS}:app", "--grace", "0.1") as (process, port):
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)])
+        call: Any = channel.unary_unary("/snakepit.SnakepitBridge/Execute")
+        pending = call.future(pb.ExecuteRequest(command="stubborn", timeout_ms=100).SerializeToString(), timeout=40)
+        assert b"it was stopped" in pending.result()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        channel.close()
+
+
 def test_what_can_not_be_served_is_told() -> None:
     done = farhand("snakepit-worker", "--adapter", "nothing")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "MODULE.CLASS" in done.stderr
     done = farhand("snakepit-worker", "--port", "x")
     assert done.returncode == 2

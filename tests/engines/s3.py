@@ -157,6 +157,8 @@ def _wait(server: S3Server) -> bool:
             del steps[0]
         except urllib.error.HTTPError as error:
             error.close()
+            if error.code == 409:  # it is there
+                del steps[0]
             time.sleep(0.1)
         except OSError:
             time.sleep(0.1)

@@ -33,7 +33,11 @@ def test_hello_world_greets() -> None:
 def test_hello_world_beats_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hello, "BEAT_EVERY", 0.1)
     beats: list[dict[str, Any]] = []
-    HelloWorld().execute({"name": "Bob", "processing_time": 0.35}, lambda **beat: beats.append(beat))
+
+    def beat(progress_current: Any, progress_total: Any, console_output: str) -> None:
+        beats.append({"progress_total": progress_total, "console_output": console_output})
+
+    HelloWorld().execute({"name": "Bob", "processing_time": 0.35}, beat)
     assert len(beats) == 3
     assert {beat["progress_total"] for beat in beats} == {0}
     assert [LINE.sub("", beat["console_output"].splitlines()[-1])[:10] for beat in beats] == ["Progress: "] * 3

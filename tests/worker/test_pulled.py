@@ -5,6 +5,7 @@ from __future__ import annotations
 from farhand.model.event import Event, Kind, Progress
 from farhand.model.payload import Payload
 from farhand.worker.pulled import CUT, Inline, Pulled, PulledOutbox, cut
+from farhand.worker.unkept import Unkept
 
 
 def test_a_job_has_the_last_of_what_it_said() -> None:
@@ -35,15 +36,20 @@ def test_texts_are_cut_to_their_end() -> None:
     assert job.console.endswith("998\n999\n")
 
 
-class Speaker:
-    job, generation, presented, unkept = "id", 0, -1, None
-    began, said_start, ended = True, False, False
+class Talker:
+    job = "id"
+    generation = 0
+    presented = -1
+    unkept: Unkept | None = None
+    began = True
+    said_start = False
+    ended = False
 
 
 def test_an_outbox_says_nothing_after_the_end() -> None:
     outbox = PulledOutbox(lambda job, amount: None)
     job = outbox.jobs["id"] = Pulled("id", "type", 1_000, lambda: None)
-    speaker = Speaker()
+    speaker = Talker()
     outbox.chatter(speaker, Event(Kind.CONSOLE, text="a"))
     outbox.end(speaker, Kind.SUCCEEDED, b"1", 1, 0)
     outbox.end(speaker, Kind.FAILED, b"", 0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,8 @@ app = typer.Typer(add_completion=False)
 READY_FILE = "SNAKEPIT_READY_FILE"
 GRACE = 1.5
 """Seconds. A pool kills what has not ended 2 s after its SIGTERM."""
+STUCK = 2.0
+"""Seconds beyond its grace after which the process ends whatever its handlers do."""
 
 
 @app.command(name="snakepit-worker")
@@ -83,6 +86,9 @@ async def _serve(commands: Commands, adapter: str, slots: int, ports: tuple[int,
     announce(await bridge.start(*ports))
     try:
         await signals.stop.wait()
+        last_resort = threading.Timer(grace + STUCK, os._exit, (0,))  # for a handler that will not be cancelled
+        last_resort.daemon = True
+        last_resort.start()
         drain = asyncio.ensure_future(bridge.drain(grace))
         rush = asyncio.ensure_future(signals.hurry.wait())
         await asyncio.wait({drain, rush}, return_when=asyncio.FIRST_COMPLETED)

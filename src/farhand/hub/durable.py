@@ -91,6 +91,7 @@ class Durables:
             self._pruning.pruning(),
             self._pruning.trimming(),
             self.sweeping.run(),
+            self.recalling.tidying(self._troubles),
         )
         self._loops = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 

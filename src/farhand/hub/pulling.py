@@ -34,9 +34,11 @@ LAST = 16
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What a runner told last of its attempt. `at` is by the store's clock."""
+    """What a runner told last of its attempt, as this hub knows it. `offset` is where the log ended then: behind it
+    another hub has heard more. `at` is by the store's clock."""
 
     epoch: int
+    offset: int
     console: console.Heard = console.NOTHING
     progress: Progress | None = None
     at: float = 0.0
@@ -85,7 +87,7 @@ class Pulling:
             only=id,
         )
         for kept in await self._store.claim(wanted, now):
-            self._remember(id, Told(kept.epoch, at=now))
+            self._remember(id, Told(kept.epoch, kept.offset, at=now))
             if self._hub.meter is not None:
                 self._hub.meter.claimed(kept.job.handler, group, now - kept.run_at)
             return kept
@@ -152,8 +154,7 @@ class Pulling:
 
     async def progress(self, kept: KeptJob) -> tuple[Progress | None, float]:
         """How far a job's attempt said that it is, and when something was last said of the job."""
-        told = self._told.get(kept.job.id)
-        if told is not None and told.epoch == kept.epoch and kept.ended is None:
+        if (told := self._known(kept)) is not None and kept.ended is None:
             return told.progress, told.at
         end, at, size = kept.offset, kept.ended or kept.job.created, LAST
         while end > kept.first:
@@ -196,16 +197,23 @@ class Pulling:
 
     async def _news(self, kept: KeptJob, word: Word, now: float) -> tuple[tuple[Said, ...], Told]:
         """What of a runner's words goes into the log, and what is then to be remembered."""
-        before = self._told.get(kept.job.id)
-        if before is None or before.epoch != kept.epoch:
+        before = self._known(kept)
+        if before is None:
             text = console.last_text(await self._texts(kept)) if kept.state is not State.ASSIGNED else ""
-            before = Told(kept.epoch, console.heard(text))
+            before = Told(kept.epoch, kept.offset, console.heard(text))
         new, heard = console.news(before.console, word.console)
         said = [Said(Event(Kind.STARTED, worker=kept.worker))] if kept.state is State.ASSIGNED else []
         said += [Said(Event(Kind.CONSOLE, text=piece)) for piece in console.pieces(new, TEXT_LIMIT)]
         if word.progress is not None and word.progress != before.progress:
             said.append(Said(Event(Kind.PROGRESS, progress=word.progress)))
-        return tuple(said), Told(kept.epoch, heard, word.progress or before.progress, now)
+        offset = kept.offset + len(said)
+        return tuple(said), Told(kept.epoch, offset, heard, word.progress or before.progress, now)
+
+    def _known(self, kept: KeptJob) -> Told | None:
+        """What its runner told last, if this hub has heard all of it."""
+        told = self._told.get(kept.job.id)
+        heard_all = told is not None and (told.epoch, told.offset) == (kept.epoch, kept.offset)
+        return told if heard_all else None
 
     async def _texts(self, kept: KeptJob, limit: int = 0) -> list[str]:
         """The texts in the log since the last attempt began, of which the last `limit` characters are wanted."""

@@ -6,11 +6,13 @@ that isn't is outdated: it is still found, once, and whoever submits the same af
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from farhand.errors import InvalidArguments, JobNotFound
+from farhand.hub.chores import Troubles
 from farhand.hub.ids import Ids
 from farhand.hub.pruning import forget
 from farhand.model.durable import DurableJob, KeptJob
@@ -19,6 +21,8 @@ from farhand.ports.store import Added, Filter, Store
 
 OUTDATED = "outdated"
 """The kind of record that says so of a job."""
+TIDY_EVERY = 3_600.0
+"""Seconds between looks at what such records are of."""
 
 Good = Callable[[KeptJob], Awaitable[bool]]
 """Whether a job's success still answers for equal work."""
@@ -99,6 +103,13 @@ class Recalling:
         if not await forget(self._store, kept):
             raise JobNotFound(f"job {kept.job.id} can't be deleted: something that has not ended needs it")
         await self._store.drop_record(OUTDATED, kept.job.id)
+
+    async def tidying(self, troubles: Troubles) -> None:
+        """Tidy, again and again."""
+        while True:
+            await asyncio.sleep(TIDY_EVERY)
+            with troubles.excused("what is remembered of deleted jobs can't be looked up; trying again"):
+                await self.tidy()
 
     async def tidy(self) -> None:
         """Forget what is remembered of jobs that are not there any more."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from farhand.fronts.devaria.pages import Pages, is_public
+from farhand.hub.pruning import forget
 from tests.fronts.devaria.serving import Web, devaria_hub, web_of
 
 
@@ -78,6 +79,22 @@ async def test_a_submit_that_finds_the_page_gone_says_so_and_the_next_begins_ane
         told = await web.submit(n=1, status=200)
         assert (told["job_id"], told["status"]) == (id, "expired")
         assert (await web.submit(n=1))["job_id"] != id
+
+
+async def test_what_is_known_of_a_deleted_job_is_forgotten() -> None:
+    async with site() as pages, devaria_hub(page_hosts=("localhost",)) as hub, web_of(hub) as web:
+        pages.status = b"410 Gone"
+        ids = [await _done(web, {"figpack_url": f"http://localhost:{pages.port}/"}, n=number) for number in range(2)]
+        for number in range(2):
+            assert (await web.check(n=number))["status"] == "expired"
+        durables = hub.durables
+        assert durables is not None
+        assert await durables.recalling.outdated() == frozenset(ids)
+        await web.told("DELETE", f"/api/admin/jobs/{ids[0]}")
+        assert await durables.recalling.outdated() == {ids[1]}
+        assert await forget(durables.recalling._store, await durables.get(ids[1]))
+        await durables.recalling.tidy()
+        assert await durables.recalling.outdated() == frozenset()
 
 
 async def test_many_who_ask_at_once_ask_the_page_once() -> None:

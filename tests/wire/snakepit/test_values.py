@@ -32,10 +32,8 @@ def test_pickles_are_refused_by_name(protocol: int) -> None:
         read_args({"model": pickle.dumps({"a": np.float64}, protocol=protocol)}, {"model": bytes})
 
 
-@pytest.mark.parametrize("data", [b"\x80\x04", b"\x80\x05.", b"\x80\x02\xff.", b"\x80\x04" + b"\xfe" * 50 + b"."])
+@pytest.mark.parametrize("data", [b"\x80\x04", b"\x80\x02\xff.", b"\x80\x04" + b"\xfe" * 50 + b"."])
 def test_other_bytes_are_not_taken_for_pickles(data: bytes) -> None:
-    if data == b"\x80\x05.":
-        pytest.skip("an empty pickle is one")
     assert read_args({"a": data}, {}) == {"a": data}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import farhand
@@ -80,7 +80,7 @@ def count(n: int) -> Iterator[dict[str, int]]:
 
 
 @app.handler
-def summed(n: int) -> Iterator[Any]:
+def summed(n: int) -> Generator[int, None, dict[str, int]]:
     """A stream with an answer."""
     yield from range(n)
     return {"sum": sum(range(n))}
@@ -117,6 +117,17 @@ async def hang() -> None:
         await asyncio.Event().wait()
     finally:
         over.set()
+
+
+@app.handler
+async def stubborn() -> None:
+    """Will not be cancelled."""
+    while True:
+        try:
+            began.set()
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            continue
 
 
 @app.handler

@@ -24,7 +24,8 @@ METHODS = ("Execute", "ExecuteStream", "ExecuteInSession", "ExecuteInSessionStre
 
 async def raw(pool: Pool, method: str, data: bytes) -> tuple[grpc.StatusCode, list[bytes]]:
     """Send bytes; the status and what came."""
-    call: Any = pool.channel.unary_stream(SERVICE + method)(data, timeout=30)
+    method_of: Any = pool.channel.unary_stream(SERVICE + method)
+    call = method_of(data, timeout=30)
     got = []
     try:
         while (message := await call.read()) is not grpc.aio.EOF:

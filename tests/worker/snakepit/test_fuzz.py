@@ -70,7 +70,8 @@ async def test_five_thousand_requests_of_chance(pool: Pool) -> None:
         nonlocal slowest
         for method, data in inputs:
             began = time.monotonic()
-            call: Any = pool.channel.unary_stream(SERVICE + method)(data, timeout=20)
+            method_of: Any = pool.channel.unary_stream(SERVICE + method)
+            call = method_of(data, timeout=20)
             try:
                 got = [message async for message in call]
                 code = await call.code()

@@ -9,6 +9,10 @@ from weakref import WeakValueDictionary
 from farhand.engines.s3.bucket import Bucket
 from farhand.errors import Unavailable
 
+SETTLE = 0.1
+"""Seconds after the last answer until the process may end: obstore's threads, which nobody can join, still hold the
+interpreter for a moment then, and one that does when it ends aborts the process."""
+
 
 class Held(Protocol):
     """A writer or a reader, which ends with its store."""
@@ -44,5 +48,8 @@ class Shared:
 
     async def close(self) -> None:
         """End all that is at work."""
+        if self._closed:
+            return
         self._closed = True
         await asyncio.gather(*(one.let_go() for one in tuple(self.held)))
+        await asyncio.sleep(SETTLE)

@@ -28,7 +28,7 @@ from farhand.wire.farhand.options import SERVE_OPTIONS
 from farhand.wire.snakepit import messages
 from farhand.wire.snakepit.messages import EXECUTE_TIMEOUT, SERVICE, STREAM_TIMEOUT, Order
 from farhand.wire.snakepit.values import read_args, write_map
-from farhand.wire.values import DEFAULT
+from farhand.wire.values import DEFAULT, Codecs
 from farhand.worker.app import App
 from farhand.worker.links.served import WINDOW, Running, Served, ServedOptions
 from farhand.worker.usage import Processor, memory
@@ -38,6 +38,7 @@ BASE_PORT, PORT_RANGE = 50051, 100
 FINAL = "is_final"
 """A key of a chunk by which a handler says itself whether it is the last: it is taken out, and nothing is held back."""
 
+_ARGUMENTS = Codecs(limit=messages.MESSAGE_LIMIT)
 Context = grpc.aio.ServicerContext[Any, Any]
 _OPTIONS = [
     *(one for one in SERVE_OPTIONS if not one[0].endswith("_message_length")),
@@ -210,7 +211,7 @@ class Bridge:
         else:
             hints = self._hints.get(handler) or self._hints.setdefault(handler, _hints_of(self._commands.app, handler))
             args = read_args(order.args, hints)
-        payload = DEFAULT.encode(args, what="the arguments", limit=messages.MESSAGE_LIMIT).payload()
+        payload = _ARGUMENTS.payload(args, what="the arguments")
         return self._served.begin(handler, payload, order.timeout, order.session or "", window)
 
     def _said(self, error: Exception) -> str:
