@@ -157,7 +157,7 @@ def test_every_value_passes_messagepack_and_json_unchanged(postgres: Place) -> N
 
 
 def test_tables_have_their_columns(databases: Databases, place: Place) -> None:
-    schema = place.url.rpartition("/")[2] if place.kind == "mysql" else None  # a MySQL server shows all of its databases
+    schema = place.url.rpartition("/")[2] if place.kind == "mysql" else None  # MySQL shows all it has
     found = [one for one in querying.tables(databases, "here", lambda: False) if schema in (None, one["schema"])]
     (items,) = [one for one in found if one["name"] == "items"]
     assert items["kind"] == "table"
