@@ -15,5 +15,6 @@ def needed(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as missing:
-        package = module.partition(".")[0].replace("sklearn", "scikit-learn")
+        name = module.partition(".")[0]
+        package = {"sklearn": "scikit-learn", "re2": "google-re2"}.get(name, name)
         raise ImportError(f"this stream needs {package}: pip install 'farhand[snakepit]'") from missing

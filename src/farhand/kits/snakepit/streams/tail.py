@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from farhand.kits.snakepit.streams.following import Follower
-from farhand.kits.snakepit.streams.linear import matching
+from farhand.kits.snakepit.streams.matching import matching
 from farhand.kits.snakepit.streams.pausing import check, pause
 from farhand.worker.context import Context
 
@@ -46,8 +46,8 @@ def tail_and_analyze(
     the log's end where `follow` is false.
 
     Args:
-        patterns: regular expressions, as in `farhand.kits.snakepit.streams.linear`; lines take time in proportion to
-            their length whatever they are. Lines are cut at 8 KiB.
+        patterns: regular expressions of RE2; lines take time in proportion to their length whatever they are. Lines
+            are cut at 8 KiB.
         context_lines: how many lines before it come with each, at most 100.
         from_start: whether lines that are there already count.
 
