@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,19 @@ def test_names_lead_nowhere_else(tmp_path: Path) -> None:
     for name in ("../x", "/etc/hostname", ".hidden"):
         with pytest.raises(ResultGone):
             spool.read(Spooled(name=name, size=1, sha256="", content="bytes"))
+
+
+def test_a_reading_that_nobody_begins_leaves_no_file_open(tmp_path: Path) -> None:
+    spool = FileSpool(tmp_path, SpoolLimits(memory=0))
+    writer = spool.begin("task")
+    writer.write(b"x" * 100)
+    spooled = writer.finish("bytes")
+    spool.release("task", spooled)
+    before = set(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pieces = spool.read(spooled)
+        del pieces
+        gc.collect()
+    assert not before or set(os.listdir("/proc/self/fd")) <= before
+    assert b"".join(spool.read(spooled, 10, 20)) == b"x" * 10

@@ -64,7 +64,7 @@ class FileSpool:
             file = self._path(spooled.name).open("rb")
         except OSError:
             raise ResultGone(f"the result {spooled.name} is not kept any more: run its task again") from None
-        return _pieces(file, start, end)
+        return _Pieces(file, start, end)
 
     def path(self, spooled: Spooled) -> Path:
         """`Spool.path`."""
@@ -211,11 +211,29 @@ class FileWriter:
         return TooLarge(f"the result can't be written: {error.strerror}; make room in the service's temporary folder")
 
 
-def _pieces(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    with file:
+class _Pieces:
+    """The bytes of an open file from `start` to `end`. It is closed behind them, or when nobody wants them any more,
+    also if nobody ever took the first."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file = file
+        self._at = start
+        self._end = end
         file.seek(start)
-        while start < end and (data := file.read(min(PIECE, end - start))):
-            start += len(data)
-            yield data
-        if start < end:
+
+    def __iter__(self) -> _Pieces:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._at >= self._end:
+            self._file.close()
+            raise StopIteration
+        data = self._file.read(min(PIECE, self._end - self._at))
+        if not data:
+            self._file.close()
             raise ResultGone("a result has become shorter than it was: run its task again")
+        self._at += len(data)
+        return data
+
+    def __del__(self) -> None:
+        self._file.close()
