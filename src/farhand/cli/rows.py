@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -20,7 +21,7 @@ LEAST = 8
 GAP = 2
 
 
-class Printer:
+class Printer(ABC):
     """Takes a query's chunks and prints them."""
 
     def __init__(self) -> None:
@@ -39,10 +40,11 @@ class Printer:
 
     def begin(self) -> None:
         """The columns are known."""
+        self.count = 0
 
+    @abstractmethod
     def rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Print some rows."""
-        raise NotImplementedError
 
     def end(self, result: Any) -> None:
         """All were taken; what the handler gave back."""
@@ -137,7 +139,8 @@ class TablePrinter(Printer):
 
 def printer(form: str) -> Printer:
     """What prints in this form: "table", "json" or "csv"."""
-    return {"table": TablePrinter, "json": JsonPrinter, "csv": CsvPrinter}[form]()
+    forms: dict[str, Callable[[], Printer]] = {"table": TablePrinter, "json": JsonPrinter, "csv": CsvPrinter}
+    return forms[form]()
 
 
 def tables_as_rows(tables: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
