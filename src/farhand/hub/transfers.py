@@ -17,8 +17,16 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from farhand.core.discarding import fits
-from farhand.core.refs import SECRET_SIZE, SPOOLED, Claims, check, key_of, sign
-from farhand.errors import FarhandError, InvalidArguments, OutOfSpace, Overloaded, RefNotFound, Unavailable
+from farhand.core.refs import SECRET_SIZE, SPOOLED, Claims, check, dialled, key_of, sign
+from farhand.errors import (
+    FarhandError,
+    InvalidArguments,
+    OutOfSpace,
+    Overloaded,
+    PermissionDenied,
+    RefNotFound,
+    Unavailable,
+)
 from farhand.hub.ids import Ids
 from farhand.model.blob import Blob, check_id
 from farhand.model.limits import PARTS_AHEAD, SECONDS_LIMIT
@@ -219,7 +227,10 @@ class Transfers:
         """
         claims = self.check(id, token)
         _, direct = self._holders.get(claims.holder, (None, ""))
-        return direct if direct == claims.direct else ""
+        try:
+            return dialled(claims.direct, claims, (direct,))
+        except PermissionDenied:
+            return ""
 
     # -- fetching ----------------------------------------------------------------------------------------------------
 
